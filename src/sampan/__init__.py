@@ -1,0 +1,1 @@
+"""Sampan: a Docker-compatible container platform (engine, hub, swarm) in one package."""

@@ -1,0 +1,1 @@
+"""From a Dockerfile and a context to an image."""

@@ -1,0 +1,1 @@
+"""The operations that the solver runs, one file each."""

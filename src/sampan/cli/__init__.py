@@ -1,0 +1,1 @@
+"""The program `sampan`: the command line."""

@@ -1,0 +1,1 @@
+"""The program `sampan daemon`: configuration, wiring and start."""

@@ -1,0 +1,1 @@
+"""The use cases of one machine: containers, images, networks, volumes, builds."""

@@ -1,0 +1,1 @@
+"""Containers: their records and every verb on them."""

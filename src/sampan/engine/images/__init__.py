@@ -1,0 +1,1 @@
+"""Images: listing, pulling, pushing, removing and the tar formats."""

@@ -1,0 +1,1 @@
+"""The kernel boundary: thin typed wrappers around system calls, netlink and nftables."""

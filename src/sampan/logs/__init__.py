@@ -1,0 +1,1 @@
+"""Container logs: drivers, rotation and reading."""

@@ -1,0 +1,1 @@
+"""Networks, sandboxes, endpoints, addresses, ports and names."""

@@ -1,0 +1,1 @@
+"""OCI image and runtime data: types and rules, no I/O."""

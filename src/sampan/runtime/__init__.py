@@ -1,0 +1,1 @@
+"""From a container to a running process: spec, bundle, OCI runtime and monitors."""

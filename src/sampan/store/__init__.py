@@ -1,0 +1,1 @@
+"""Content, snapshots and metadata on disk."""

@@ -1,0 +1,1 @@
+"""Docker Engine API data: types and codecs, no I/O."""
