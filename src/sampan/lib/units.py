@@ -1,17 +1,25 @@
 """Sizes as people write and Docker prints them."""
 
-import re
-
 _BINARY = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([bkmgtp]?)(?:i?b)?", re.IGNORECASE)
 
 
 def parse_size_bytes(text: str) -> int:
-    """Binary sizes: "64m" is 67108864 (go-units RAMInBytes). Raises ValueError."""
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
+    """Binary sizes: "64m" is 67108864 (go-units RAMInBytes). Raises ValueError.
+
+    Written without `re`: the command line imports this module and is measured in milliseconds.
+    """
+    body = text.strip()
+    digits = len(body)
+    while digits and body[digits - 1] not in "0123456789.":
+        digits -= 1
+    number, unit = body[:digits], body[digits:].removeprefix(" ").lower()
+    whole, _, fraction = number.partition(".")
+    if not (whole.isdecimal() and whole.isascii()) or (fraction and not fraction.isdecimal()):
         raise ValueError(f"invalid size: '{text}'")
-    return int(float(match[1]) * _BINARY[match[2].lower()])
+    short = unit[:1] if unit[1:] in {"", "b", "ib"} else "?"
+    if number.endswith(".") or short not in _BINARY:
+        raise ValueError(f"invalid suffix: '{unit}'" if unit else f"invalid size: '{text}'")
+    return int(float(number) * _BINARY[short])
 
 
 def _format(value: float, base: float, units: list[str], digits: int) -> str:

@@ -1,0 +1,112 @@
+"""The metadata database: SQLite, one connection, one lock.
+
+Journal WAL with synchronous=FULL: when `transaction()` has ended, the change survives a power cut;
+when it is left by an exception, nothing changed. Readers wait for a running transaction, so keep
+transactions short and do no I/O inside. All methods may be called from any thread.
+
+`Documents` is a table of opaque bodies for the owners of records (containers, networks, volumes).
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from sampan.errors import NotFound
+from sampan.store import schema
+
+
+class Database:
+    """Owner of the file. Transactions of one thread don't nest."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA foreign_keys = ON")
+            self._connection.execute("PRAGMA busy_timeout = 5000")
+            schema.migrate(self._connection)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Cursor]:
+        """All statements or none; durable when the block has ended."""
+        with self._lock:
+            cursor = self._connection.cursor()
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                yield cursor
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+            else:
+                try:
+                    cursor.execute("COMMIT")
+                except BaseException:
+                    if self._connection.in_transaction:
+                        cursor.execute("ROLLBACK")
+                    raise
+            finally:
+                cursor.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Cursor]:
+        """One consistent look, without a commit."""
+        with self._lock:
+            cursor = self._connection.cursor()
+            try:
+                yield cursor
+            finally:
+                cursor.close()
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+
+class Documents:
+    """The bodies of one kind, by id."""
+
+    def __init__(self, database: Database, kind: str) -> None:
+        self._database = database
+        self._kind = kind
+
+    def put(self, identifier: str, body: bytes) -> None:
+        """Create or replace; durable on return."""
+        self.put_many({identifier: body})
+
+    def put_many(self, bodies: Mapping[str, bytes]) -> None:
+        """All or none."""
+        rows = [(self._kind, identifier, body) for identifier, body in bodies.items()]
+        with self._database.transaction() as cursor:
+            cursor.executemany("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", rows)
+
+    def get(self, identifier: str) -> bytes:
+        """Raises NotFound."""
+        with self._database.reading() as cursor:
+            row = cursor.execute(
+                "SELECT body FROM documents WHERE kind = ? AND id = ?", (self._kind, identifier)
+            ).fetchone()
+        if row is None:
+            raise NotFound(f"no {self._kind} {identifier}")
+        body: bytes = row[0]
+        return body
+
+    def remove(self, identifier: str) -> None:
+        """Idempotent."""
+        with self._database.transaction() as cursor:
+            cursor.execute(
+                "DELETE FROM documents WHERE kind = ? AND id = ?", (self._kind, identifier)
+            )
+
+    def all(self) -> list[tuple[str, bytes]]:
+        """Ids and bodies, by id."""
+        with self._database.reading() as cursor:
+            return cursor.execute(
+                "SELECT id, body FROM documents WHERE kind = ? ORDER BY id", (self._kind,)
+            ).fetchall()

@@ -1,0 +1,132 @@
+"""Start, stop, exec, logs, events: the life of a container through both clients."""
+
+import json
+import re
+import threading
+import time
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+
+def test_create_start_attach_passes_stdin_and_status(cli):
+    cli("create", "--name", "c", "-i", "busybox", "sh", "-c", "read x; echo got $x; exit 3")
+    assert json.loads(cli("inspect", "c").stdout)[0]["State"]["Status"] == "created"
+    done = cli("start", "-a", "-i", "c", stdin="hey\n", check=False)
+    assert (done.returncode, done.stdout) == (3, "got hey\n")
+
+
+def test_start_again_appends_to_the_log(cli):
+    cli("run", "--name", "c", "busybox", "echo", "again")
+    assert cli("start", "-a", "c").stdout == "again\n"
+    assert cli("logs", "c").stdout == "again\nagain\n"
+
+
+def test_stop_sends_term_and_kill_after_the_grace(cli):
+    script = "trap 'echo bye; exit 5' TERM; echo ready; while :; do sleep 0.1; done"
+    cli("run", "-d", "--name", "polite", "busybox", "sh", "-c", script)
+    _wait_for_log(cli, "polite", "ready")
+    assert cli("stop", "-t", "5", "polite").stdout == "polite\n"
+    assert cli("logs", "polite").stdout == "ready\nbye\n"
+    cli("run", "-d", "--name", "deaf", "busybox", "sleep", "100")
+    cli("stop", "-t", "1", "deaf")
+    assert json.loads(cli("inspect", "deaf").stdout)[0]["State"]["ExitCode"] == 137
+
+
+def test_restart_runs_it_again(cli):
+    cli("run", "-d", "--name", "c", "busybox", "sh", "-c", "echo up; sleep 100")
+    _wait_for_log(cli, "c", "up\n")
+    cli("restart", "-t", "0", "c")
+    _wait_for_log(cli, "c", "up\nup\n")
+
+
+def test_rm_refuses_running_containers_unless_forced(cli):
+    cli("run", "-d", "--name", "c", "busybox", "sleep", "60")
+    done = cli("rm", "c", check=False)
+    assert done.returncode == 1
+    assert re.search("cannot remove.*container", done.stderr)
+    assert cli("rm", "-f", "c").stdout == "c\n"
+    assert "No such container: c" in cli("rm", "c", check=False).stderr
+
+
+def test_exec_has_streams_status_environment_and_user(cli):
+    cli("run", "-d", "--name", "c", "-e", "A=1", "busybox", "sleep", "60")
+    done = cli("exec", "c", "sh", "-c", "echo o$A; echo e >&2; exit 17", check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (17, "o1\n", "e\n")
+    out = cli(
+        "exec", "-e", "X=y", "-w", "/tmp", "-u", "1000", "c", "sh", "-c", "echo $X; pwd; id -u"
+    )
+    assert out.stdout == "y\n/tmp\n1000\n"
+    assert cli("exec", "-i", "c", "cat", stdin="piped\n").stdout == "piped\n"
+    assert "/dev/pts/" in cli("exec", "-t", "c", "tty").stdout
+    missing = cli("exec", "c", "nosuchcmd", check=False)
+    assert missing.returncode >= 126
+    assert "executable file not found" in missing.stdout + missing.stderr
+    cli("exec", "-d", "c", "sh", "-c", "echo z > /tmp/flag")
+    _eventually(lambda: cli("exec", "c", "cat", "/tmp/flag", check=False).stdout == "z\n")
+
+
+def test_logs_take_tail_since_timestamps_and_follow(cli):
+    script = "for i in 1 2 3; do echo tick $i; sleep 0.2; done"
+    cli("run", "-d", "--name", "c", "busybox", "sh", "-c", script)
+    assert cli("logs", "-f", "c").stdout == "tick 1\ntick 2\ntick 3\n"
+    assert cli("logs", "--tail", "1", "c").stdout == "tick 3\n"
+    assert re.fullmatch(r"\d{4}-\S+Z tick 3\n", cli("logs", "-t", "--tail", "1", "c").stdout)
+    assert cli("logs", "--since", "2099-01-01T00:00:00Z", "c").stdout == ""
+
+
+def test_two_attached_clients_see_the_same(cli):
+    cli("run", "-d", "--name", "c", "busybox", "sh", "-c", "sleep 1; echo one; sleep 0.2; echo two")
+    outputs: list[str] = []
+    threads = [
+        threading.Thread(
+            target=lambda: outputs.append(cli("attach", "--no-stdin", "c", check=False).stdout)
+        )
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outputs == ["one\ntwo\n"] * 2
+
+
+def test_events_tell_the_story_in_order(cli):
+    since = f"{time.time():.6f}"
+    cli("run", "--name", "story", "busybox", "true")
+    cli("rm", "story")
+    until = f"{time.time():.6f}"
+    out = cli(
+        *("events", "--since", since, "--until", until, "--filter", "container=story"),
+        *("--format", "{{.Action}}"),
+    ).stdout
+    assert out.split() == ["create", "attach", "start", "die", "destroy"]
+
+
+def test_ps_filters_and_table(cli):
+    cli("run", "-d", "--name", "one", "--label", "k=v", "busybox", "sleep", "60")
+    cli("run", "--name", "two", "busybox", "sh", "-c", "exit 3", check=False)
+    assert cli("ps", "-a", "--filter", "exited=3", "--format", "{{.Names}}").stdout == "two\n"
+    assert cli("ps", "--filter", "label=k=v", "--format", "{{.Names}}").stdout == "one\n"
+    assert "invalid filter" in cli("ps", "--filter", "nosuch=1", check=False).stderr.lower()
+    table = cli("ps").stdout.splitlines()
+    assert re.match(r"CONTAINER ID +IMAGE +COMMAND +CREATED +STATUS +PORTS +NAMES$", table[0])
+    assert re.match(r'[0-9a-f]{12} +busybox +"sleep 60" .* ago +Up .* +one$', table[1])
+
+
+def test_auto_removed_containers_are_gone(cli):
+    cli("run", "-d", "--rm", "--name", "brief", "busybox", "sh", "-c", "sleep 0.5; exit 6")
+    assert cli("wait", "brief").stdout == "6\n"
+    _eventually(lambda: cli("ps", "-aq").stdout == "")
+
+
+def _wait_for_log(cli, name: str, text: str) -> None:
+    _eventually(lambda: text in cli("logs", name).stdout)
+
+
+def _eventually(condition, timeout_s: float = 10) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -1,0 +1,197 @@
+"""A private daemon in a temporary directory, driven by real clients, and what it leaves behind.
+
+The daemon is the installed program (`sampan daemon`), the clients are the real docker CLI and our
+own. Every name that the daemon makes derives from its data root, so engines of several test
+sessions never meet.
+"""
+
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SAMPAN = Path(sys.executable).parent / "sampan"
+BUSYBOX = "busybox:latest"
+
+
+def docker_cli() -> str:
+    """The docker CLI: the machine's own, or the one that scripts/setup unpacked."""
+    found = shutil.which("docker", path=f"{os.environ['PATH']}:{ROOT}/.cache/tools")
+    assert found, "no docker CLI: run scripts/setup --tests"
+    return found
+
+
+def busybox_rootfs() -> bytes:
+    """A root file system made of Debian's busybox-static, as a tar."""
+    binary = next(path for path in map(Path, ("/bin/busybox", "/usr/bin/busybox")) if path.exists())
+    applets = subprocess.run(
+        [binary, "--list"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    passwd = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\n"
+    group = "root:x:0:\ndaemon:x:1:\ntty:x:5:\n"
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as out:
+        for folder in ("bin", "etc", "tmp", "proc", "sys", "dev", "root", "usr", "var"):
+            info = tarfile.TarInfo(folder)
+            info.type, info.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
+            out.addfile(info)
+        for name, body, mode in (
+            ("bin/busybox", binary.read_bytes(), 0o755),
+            ("etc/passwd", passwd.encode(), 0o644),
+            ("etc/group", group.encode(), 0o644),
+        ):
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(body), mode
+            out.addfile(info, io.BytesIO(body))
+        for applet in applets:
+            if applet != "busybox":
+                info = tarfile.TarInfo(f"bin/{applet}")
+                info.type, info.linkname = tarfile.SYMTYPE, "busybox"
+                out.addfile(info)
+    return buffer.getvalue()
+
+
+class Engine:
+    """One private daemon. `docker` and `sampan` run the clients against it."""
+
+    def __init__(self, *options: str) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="sampan-test-"))
+        self.socket = self.home / "s.sock"
+        self.host = f"unix://{self.socket}"
+        self.options = options
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = self.home / "daemon.log"
+
+    def start(self) -> None:
+        """Start the daemon and wait until it answers."""
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [
+                    *(SAMPAN, "daemon", "--data-root", self.home / "data"),
+                    *("--exec-root", self.home / "exec", "--pidfile", self.home / "pid"),
+                    *("-H", self.host, "--log-level", "debug", *self.options),
+                ],
+                stdout=out,
+                stderr=out,
+            )
+        deadline = time.monotonic() + 20
+        while self.sampan("version", check=False).returncode:
+            assert self.process.poll() is None, f"the daemon ended:\n{self.log.read_text()[-3000:]}"
+            assert time.monotonic() < deadline, "the daemon does not answer"
+            time.sleep(0.05)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Signal the daemon and wait for its end; containers go on."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        self.process.wait(20)
+
+    def restart(self, number: signal.Signals = signal.SIGKILL) -> None:
+        self.stop(number)
+        self.start()
+
+    def destroy(self) -> None:
+        """Remove all containers, end the daemon, delete its directory."""
+        assert self.process is not None
+        if self.process.poll() is not None:
+            self.start()
+        names = self.docker("ps", "-aq", "--no-trunc").stdout.split()
+        if names:
+            self.docker("rm", "-f", "-v", *names, check=False)
+        self.stop()
+        shutil.rmtree(self.home)
+
+    def docker(
+        self,
+        *args: str | Path,
+        check: bool = True,
+        stdin: bytes | str | None = None,
+        timeout: float = 60,
+    ) -> "subprocess.CompletedProcess[str]":
+        return self._run([docker_cli(), *args], check=check, stdin=stdin, timeout=timeout)
+
+    def sampan(
+        self,
+        *args: str | Path,
+        check: bool = True,
+        stdin: bytes | str | None = None,
+        timeout: float = 60,
+    ) -> "subprocess.CompletedProcess[str]":
+        return self._run([SAMPAN, *args], check=check, stdin=stdin, timeout=timeout)
+
+    def _run(
+        self, argv: Sequence[str | Path], *, check: bool, stdin: bytes | str | None, timeout: float
+    ) -> "subprocess.CompletedProcess[str]":
+        env = {
+            **os.environ,
+            "DOCKER_HOST": self.host,
+            "DOCKER_BUILDKIT": "0",
+            "DOCKER_CLI_HINTS": "false",
+            "DOCKER_CONFIG": str(self.home / "client"),
+        }
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        done = subprocess.run(
+            argv,
+            check=False,
+            env=env,
+            input=data if data is not None else b"",
+            capture_output=True,
+            timeout=timeout,
+        )
+        found = subprocess.CompletedProcess(
+            argv,
+            done.returncode,
+            done.stdout.decode(errors="replace"),
+            done.stderr.decode(errors="replace"),
+        )
+        assert not check or done.returncode == 0, f"{argv}: {done.returncode}: {found.stderr}"
+        return found
+
+    def import_busybox(self) -> None:
+        self.docker("import", "-", BUSYBOX, stdin=busybox_rootfs())
+
+
+def leftovers(home: Path) -> list[str]:
+    """What still exists of an engine whose directory was `home` (must be empty after destroy)."""
+    found = [
+        f"mount {row.split()[4]}"
+        for row in Path("/proc/self/mountinfo").read_text().splitlines()
+        if str(home) in row
+    ]
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (
+                    (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                )
+            except OSError:
+                continue
+            if str(home) in command:
+                found.append(f"process {entry.name} {command}")
+    return found
+
+
+def _interfaces() -> list[str]:
+    return [path.name for path in Path("/sys/class/net").iterdir()]
+
+
+def kernel_objects() -> set[str]:
+    """Bridges, veths, nft tables, cgroups and loop devices that carry our names, machine-wide."""
+    links = {f"link {name}" for name in _interfaces() if name.startswith(("sp", "sampan"))}
+    tables = subprocess.run(
+        ["nft", "list", "tables"], capture_output=True, text=True, check=True
+    ).stdout
+    rules = {f"nft {row}" for row in tables.splitlines() if "sampan" in row}
+    groups = {
+        f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob("**/sampan*") if path.is_dir()
+    }
+    loops = {f"loop {path}" for path in Path("/sys/block").glob("loop*/loop/backing_file")}
+    return links | rules | groups | loops
