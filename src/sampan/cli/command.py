@@ -4,6 +4,8 @@ A verb's module holds one `Command` per spelling: usage, flags, how many argumen
 `run` gets the context, its flags and its arguments and returns the exit status.
 """
 
+from __future__ import annotations
+
 from sampan.errors import SampanError
 
 TYPE_CHECKING = False
@@ -34,27 +36,24 @@ class Command:
         "least",
         "most",
         "run",
-        "summary",
         "usage",
     )
 
     def __init__(
         self,
-        run: "Callable[[Context, Flags, list[str]], int]",
+        run: Callable[[Context, Flags, list[str]], int],
         usage: str,
-        summary: str,
         *,
-        flags: "Sequence[Flag]" = (),
+        flags: Sequence[Flag] = (),
         least: int = 0,
         most: int | None = 0,
-        aliases: "Sequence[str]" = (),
+        aliases: Sequence[str] = (),
         interspersed: bool = True,
         failure_status: int = 1,
         description: str = "",
     ) -> None:
         self.run = run
         self.usage = usage
-        self.summary = summary
         self.flags = flags
         self.least = least
         self.most = most

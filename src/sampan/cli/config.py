@@ -9,6 +9,8 @@ The file is read once and lazily, and written by login and logout only (temp fil
 mode 0600). Keys this version doesn't know are kept.
 """
 
+from __future__ import annotations
+
 from sampan.client.jsontext import NotJson, decode, encode_indented
 from sampan.errors import InvalidArgument
 
@@ -51,7 +53,7 @@ class ConfigFile:
         value = self.values.get(key)
         return value if isinstance(value, str) else ""
 
-    def section(self, key: str) -> "dict[str, Any]":
+    def section(self, key: str) -> dict[str, Any]:
         value = self.values.get(key)
         return value if isinstance(value, dict) else {}
 

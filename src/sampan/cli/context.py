@@ -1,5 +1,7 @@
 """What every verb gets: the streams, the configuration file and a client made on first use."""
 
+from __future__ import annotations
+
 import sys
 
 TYPE_CHECKING = False
@@ -17,7 +19,7 @@ class Context:
         environment: dict[str, str],
         *,
         host: str = "",
-        tls: "TlsFiles | None" = None,
+        tls: TlsFiles | None = None,
         config_dir: str = "",
         debug: bool = False,
     ) -> None:
@@ -31,7 +33,7 @@ class Context:
         self._client: Client | None = None
 
     @property
-    def client(self) -> "Client":
+    def client(self) -> Client:
         if self._client is None:
             from sampan.client.api import Client
             from sampan.client.transport import DEFAULT_HOST, Endpoint
@@ -43,7 +45,7 @@ class Context:
         return self._client
 
     @property
-    def config(self) -> "ConfigFile":
+    def config(self) -> ConfigFile:
         if self._config is None:
             from sampan.cli.config import ConfigFile, default_directory
 

@@ -10,6 +10,8 @@ Kinds: bool, string, int, uint, uint16, float, bytes, duration, decimal; list (r
 as given), strings (repeatable, split at commas), map (repeatable key=value), filter.
 """
 
+from __future__ import annotations
+
 from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False
@@ -40,7 +42,7 @@ class Flag:
         default: object = None,
         shown: str = "",
         hidden: bool = False,
-        check: "Callable[[str], object] | None" = None,
+        check: Callable[[str], object] | None = None,
     ) -> None:
         self.name = name
         self.short = short
@@ -64,7 +66,7 @@ class Flags:
 
     __slots__ = ("_defaults", "_values")
 
-    def __init__(self, declared: "Sequence[Flag]") -> None:
+    def __init__(self, declared: Sequence[Flag]) -> None:
         self._values: dict[str, object] = {}
         self._defaults = {flag.name: flag.default for flag in declared if flag.default is not None}
 
@@ -193,7 +195,7 @@ def _read_filter(raw: str) -> str:
     return raw
 
 
-READERS: "dict[str, Callable[[str], object]]" = {
+READERS: dict[str, Callable[[str], object]] = {
     "bool": _read_bool,
     "int": _read_int,
     "uint": _read_uint,
@@ -209,7 +211,7 @@ READERS: "dict[str, Callable[[str], object]]" = {
 class _Scan:
     """One pass over the words of a command."""
 
-    def __init__(self, declared: "Sequence[Flag]", words: "Sequence[str]") -> None:
+    def __init__(self, declared: Sequence[Flag], words: Sequence[str]) -> None:
         self.flags = Flags(declared)
         self.words = list(words)
         self.position = 0
@@ -256,7 +258,7 @@ class _Scan:
 
 
 def parse(
-    declared: "Sequence[Flag]", words: "Sequence[str]", *, interspersed: bool = True
+    declared: Sequence[Flag], words: Sequence[str], *, interspersed: bool = True
 ) -> tuple[Flags, list[str]]:
     """The flags and the remaining arguments. Raises FlagError."""
     scan = _Scan(declared, words)

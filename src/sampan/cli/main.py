@@ -9,11 +9,13 @@ for words that break the flag grammar and for `run` failing before the container
 a verb's own status otherwise; 130 after an interrupt.
 """
 
+from __future__ import annotations
+
 import sys
 
 from sampan.cli.command import PROGRAM, Exit
 from sampan.cli.context import Context
-from sampan.cli.flags import Flag, FlagError, parse
+from sampan.cli.flags import Flag, FlagError, Flags, parse
 from sampan.cli.lazy import ALIASES, GROUPS, VERBS
 from sampan.errors import SampanError
 
@@ -43,7 +45,7 @@ GLOBAL_FLAGS = (
 )
 
 
-def find_verb(words: "Sequence[str]") -> tuple[str, int]:
+def find_verb(words: Sequence[str]) -> tuple[str, int]:
     """The spelling of the verb that `words` begin with, and how many words it took."""
     for count in (2, 1):
         spelling = " ".join(words[:count])
@@ -53,7 +55,7 @@ def find_verb(words: "Sequence[str]") -> tuple[str, int]:
     return "", 0
 
 
-def load(words: str) -> "Command":
+def load(words: str) -> Command:
     module, _, name = VERBS[words].partition(":")
     path = f"sampan.cli.commands.{module}"
     __import__(path)
@@ -61,10 +63,7 @@ def load(words: str) -> "Command":
     return command
 
 
-def _tls(flags: "object", environment: dict[str, str]) -> "TlsFiles | None":
-    from sampan.cli.flags import Flags
-
-    assert isinstance(flags, Flags)
+def _tls(flags: Flags, environment: dict[str, str]) -> TlsFiles | None:
     verify = flags.on("tlsverify") or bool(environment.get("DOCKER_TLS_VERIFY"))
     if not (verify or flags.on("tls")):
         return None
@@ -80,7 +79,7 @@ def _tls(flags: "object", environment: dict[str, str]) -> "TlsFiles | None":
     )
 
 
-def _unknown(words: "Sequence[str]") -> int:
+def _unknown(words: Sequence[str]) -> int:
     if words[0] in GROUPS:
         path = f"{PROGRAM} {words[0]}"
         usage = f"\nUsage:  {path}\n"
@@ -93,7 +92,7 @@ def _unknown(words: "Sequence[str]") -> int:
     return 1
 
 
-def _without_verb(words: "list[str]") -> int:
+def _without_verb(words: list[str]) -> int:
     """Help, or the complaint about an unknown verb."""
     from sampan.cli.usage import group_help, root_help
 
@@ -117,7 +116,7 @@ def _flag_failure(words: str, usage: str, error: FlagError) -> int:
     return FLAG_STATUS
 
 
-def _count_failure(words: str, command: "Command", complaint: str) -> int:
+def _count_failure(words: str, command: Command, complaint: str) -> int:
     path = f"{PROGRAM} {words}"
     look = "See" if command.most is None else "Run"
     sys.stderr.write(
@@ -127,7 +126,7 @@ def _count_failure(words: str, command: "Command", complaint: str) -> int:
     return 1
 
 
-def _fail(words: str, command: "Command", error: SampanError) -> int:
+def _fail(words: str, command: Command, error: SampanError) -> int:
     if isinstance(error, Exit):
         if error.message:
             sys.stderr.write(error.message + "\n")
@@ -143,7 +142,7 @@ def _fail(words: str, command: "Command", error: SampanError) -> int:
     return command.failure_status
 
 
-def _run_verb(context: Context, words: str, arguments: "list[str]") -> int:
+def _run_verb(context: Context, words: str, arguments: list[str]) -> int:
     command = load(words)
     try:
         flags, rest = parse(command.flags, arguments, interspersed=command.interspersed)
@@ -164,7 +163,14 @@ def _run_verb(context: Context, words: str, arguments: "list[str]") -> int:
         return _fail(words, command, error)
 
 
-def main(arguments: "list[str]", environment: dict[str, str]) -> int:
+def _single_host(flags: Flags) -> str:
+    hosts = flags.items("host")
+    if len(hosts) > 1:
+        raise Exit(1, "Specify only one -H")
+    return "".join(hosts)
+
+
+def main(arguments: list[str], environment: dict[str, str]) -> int:
     """Runs one command line and returns its exit status."""
     try:
         flags, words = parse(GLOBAL_FLAGS, arguments, interspersed=False)
@@ -175,14 +181,12 @@ def main(arguments: "list[str]", environment: dict[str, str]) -> int:
             words = []
         elif words[:1] == ["help"]:
             words = [*words[1:], "--help"] if words[1:] else []
-        if len(flags.items("host")) > 1:
-            raise Exit(1, "Specify only one -H")
         verb, taken = find_verb(words)
         if not verb:
             return _without_verb(words)
         context = Context(
             environment,
-            host="".join(flags.items("host")),
+            host=_single_host(flags),
             tls=_tls(flags, environment),
             config_dir=flags.text("config"),
             debug=flags.on("debug"),
@@ -195,7 +199,7 @@ def main(arguments: "list[str]", environment: dict[str, str]) -> int:
     return _run_verb(context, verb, words[taken:])
 
 
-def entry() -> "int":
+def entry() -> int:
     """The console script. Ends quietly when the reader of its output has gone."""
     import os
 

@@ -1,5 +1,7 @@
 """Help texts and usage lines, made from the verbs' own tables."""
 
+from __future__ import annotations
+
 from sampan.cli.command import PROGRAM
 from sampan.cli.lazy import ALIASES, GROUPS, VERBS
 from sampan.cli.summaries import SUMMARIES
@@ -28,7 +30,7 @@ COMMON = (
 _QUOTED = frozenset({"string"})
 
 
-def usage_line(words: str, command: "Command") -> str:
+def usage_line(words: str, command: Command) -> str:
     return f"Usage:  {PROGRAM} {words} {command.usage}".rstrip()
 
 
@@ -46,7 +48,7 @@ def _wrap(text: str, width: int) -> list[str]:
     return lines
 
 
-def _explanation(flag: "Flag") -> str:
+def _explanation(flag: Flag) -> str:
     if flag.shown:
         return f"{flag.text} (default {flag.shown})"
     if flag.default in (None, "", False, 0):
@@ -58,7 +60,7 @@ def _explanation(flag: "Flag") -> str:
     return f"{flag.text} (default {flag.default})"
 
 
-def flag_lines(flags: "Sequence[Flag]") -> list[str]:
+def flag_lines(flags: Sequence[Flag]) -> list[str]:
     shown = sorted((flag for flag in flags if not flag.hidden), key=lambda flag: flag.name)
     heads = []
     for flag in shown:
@@ -81,7 +83,7 @@ def _spellings(entry: str) -> list[str]:
     return managed + aliases + [words for words in mains if " " not in words]
 
 
-def verb_help(words: str, command: "Command") -> str:
+def verb_help(words: str, command: Command) -> str:
     entry = VERBS[words]
     parts = [usage_line(words, command), "", command.description or SUMMARIES[entry]]
     spellings = _spellings(entry)
@@ -93,7 +95,7 @@ def verb_help(words: str, command: "Command") -> str:
     return "\n".join(parts) + "\n"
 
 
-def _command_lines(verbs: "Sequence[tuple[str, str]]") -> list[str]:
+def _command_lines(verbs: Sequence[tuple[str, str]]) -> list[str]:
     width = max(11, max(len(name) for name, _ in verbs) + 1)
     return [f"  {name.ljust(width)} {summary}" for name, summary in verbs]
 
@@ -119,7 +121,7 @@ def group_help(group: str) -> str:
     )
 
 
-def root_help(flags: "Sequence[Flag]") -> str:
+def root_help(flags: Sequence[Flag]) -> str:
     common = list(COMMON)
     others = sorted(words for words in VERBS if " " not in words and words not in common)
     return "\n".join(

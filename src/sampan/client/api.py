@@ -5,6 +5,8 @@ engine answers in its own newest version, so no `/_ping` round trip is needed to
 An error status becomes an EngineError with the engine's message.
 """
 
+from __future__ import annotations
+
 from sampan.client.errors import ConnectFailed, EngineError, UpgradeRefused
 from sampan.client.exchange import Response, query_text, send
 from sampan.client.jsontext import NotJson, decode, decode_stream, encode
@@ -28,13 +30,13 @@ class Hijacked:
 
     __slots__ = ("early", "media_type", "stream")
 
-    def __init__(self, stream: "Stream", early: bytes, media_type: str) -> None:
+    def __init__(self, stream: Stream, early: bytes, media_type: str) -> None:
         self.stream = stream
         self.early = early
         self.media_type = media_type
 
 
-def filters_text(filters: "dict[str, list[str]]") -> str:
+def filters_text(filters: dict[str, list[str]]) -> str:
     """The `filters` query parameter: {"key": {"value": true}}."""
     return encode(
         {key: dict.fromkeys(values, True) for key, values in filters.items()}, sort_keys=True
@@ -45,7 +47,7 @@ class Client:
     """An engine's API at one endpoint; holds no connection between calls."""
 
     def __init__(
-        self, endpoint: Endpoint, *, version: str = "", headers: "dict[str, str] | None" = None
+        self, endpoint: Endpoint, *, version: str = "", headers: dict[str, str] | None = None
     ) -> None:
         self.endpoint = endpoint
         self.version = version
@@ -58,9 +60,9 @@ class Client:
         method: str,
         path: str,
         *,
-        query: "Query" = (),
-        headers: "dict[str, str] | None" = None,
-        body: "bytes | Iterable[bytes] | None" = None,
+        query: Query = (),
+        headers: dict[str, str] | None = None,
+        body: bytes | Iterable[bytes] | None = None,
         expect: int = 0,
     ) -> Response:
         """Sends and waits for the header of the response. Raises EngineError from 400 on."""
@@ -83,11 +85,11 @@ class Client:
 
     @staticmethod
     def _exchange(
-        stream: "Stream",
+        stream: Stream,
         method: str,
         target: str,
-        headers: "dict[str, str]",
-        body: "bytes | Iterable[bytes] | None",
+        headers: dict[str, str],
+        body: bytes | Iterable[bytes] | None,
     ) -> Response:
         try:
             send(stream, method, target, headers, body)
@@ -100,29 +102,29 @@ class Client:
                 raise ConnectFailed(f"{method} {target}", error) from error
         return Response(stream, method)
 
-    def get(self, path: str, query: "Query" = ()) -> "Any":
+    def get(self, path: str, query: Query = ()) -> Any:
         return decode(self.call("GET", path, query=query).read())
 
-    def post(self, path: str, query: "Query" = (), body: object = None) -> "Any":
+    def post(self, path: str, query: Query = (), body: object = None) -> Any:
         """Posts `body` as JSON (None: no body at all); the decoded answer, None when empty."""
         answer = self.post_raw(path, query, body).read()
         return decode(answer) if answer.strip() else None
 
-    def post_raw(self, path: str, query: "Query" = (), body: object = None) -> Response:
+    def post_raw(self, path: str, query: Query = (), body: object = None) -> Response:
         if body is None:
             return self.call("POST", path, query=query)
         data = encode(body).encode("utf-8", "surrogateescape") + b"\n"
         return self.call("POST", path, query=query, headers={"Content-Type": JSON_TYPE}, body=data)
 
-    def delete(self, path: str, query: "Query" = ()) -> "Any":
+    def delete(self, path: str, query: Query = ()) -> Any:
         answer = self.call("DELETE", path, query=query).read()
         return decode(answer) if answer.strip() else None
 
-    def objects(self, response: Response) -> "Iterator[Any]":
+    def objects(self, response: Response) -> Iterator[Any]:
         """The JSON objects of a progress or event stream, as they come."""
         return decode_stream(response.chunks())
 
-    def hijack(self, path: str, query: "Query" = (), body: object = None) -> Hijacked:
+    def hijack(self, path: str, query: Query = (), body: object = None) -> Hijacked:
         """Posts and takes the connection over as a raw stream. Raises UpgradeRefused."""
         headers = {"Connection": "Upgrade", "Upgrade": "tcp", "Content-Type": "text/plain"}
         data = None

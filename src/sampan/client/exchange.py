@@ -5,6 +5,8 @@ connection, and the switch to a raw stream (101). A connection serves one reques
 socket a new one costs 50 us, and no reused connection can turn out to be stale.
 """
 
+from __future__ import annotations
+
 from sampan.client.errors import ConnectFailed
 
 TYPE_CHECKING = False
@@ -30,16 +32,16 @@ def quote(text: str, safe: str = "") -> str:
     )
 
 
-def query_text(query: "Iterable[tuple[str, str]]") -> str:
+def query_text(query: Iterable[tuple[str, str]]) -> str:
     return "&".join(f"{quote(name)}={quote(value)}" for name, value in query)
 
 
 def send(
-    stream: "Stream",
+    stream: Stream,
     method: str,
     target: str,
-    headers: "dict[str, str]",
-    body: "bytes | Iterable[bytes] | None",
+    headers: dict[str, str],
+    body: bytes | Iterable[bytes] | None,
 ) -> None:
     """Writes the request; an iterable body goes out chunked, piece by piece."""
     head = [f"{method} {target} HTTP/1.1"]
@@ -65,7 +67,7 @@ def send(
 class Response:
     """Status, headers (names in lower case) and the body, which can be read once."""
 
-    def __init__(self, stream: "Stream", method: str) -> None:
+    def __init__(self, stream: Stream, method: str) -> None:
         self._stream = stream
         self._buffer = b""
         head = self._read_head()
@@ -97,7 +99,7 @@ class Response:
         head, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
         return head
 
-    def chunks(self) -> "Iterator[bytes]":
+    def chunks(self) -> Iterator[bytes]:
         """The body as it comes. Closes the stream at its end."""
         try:
             if self._bodiless:
@@ -111,7 +113,7 @@ class Response:
         finally:
             self.close()
 
-    def _chunked(self) -> "Iterator[bytes]":
+    def _chunked(self) -> Iterator[bytes]:
         while True:
             size = int(self._line().partition(b";")[0], 16)
             if size == 0:
@@ -130,7 +132,7 @@ class Response:
         line, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
         return line
 
-    def _fixed(self, size: int) -> "Iterator[bytes]":
+    def _fixed(self, size: int) -> Iterator[bytes]:
         while size > 0:
             data = self._buffer or self._more()
             if not data:
@@ -139,7 +141,7 @@ class Response:
             size -= len(part)
             yield part
 
-    def _until_closed(self) -> "Iterator[bytes]":
+    def _until_closed(self) -> Iterator[bytes]:
         while data := self._buffer or self._more():
             self._buffer = b""
             yield data
@@ -147,7 +149,7 @@ class Response:
     def read(self) -> bytes:
         return b"".join(self.chunks())
 
-    def take_stream(self) -> "tuple[Stream, bytes]":
+    def take_stream(self) -> tuple[Stream, bytes]:
         """The raw stream after a 101, and what already came behind the header."""
         return self._stream, self._buffer
 

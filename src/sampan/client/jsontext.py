@@ -6,6 +6,8 @@ objects as the engine sent them). Encoding follows Go: no spaces, no escapes out
 `escape_html` writes `<`, `>` and `&` as `\\u003c` and so on, which Go does for whole structs.
 """
 
+from __future__ import annotations
+
 import _json
 
 TYPE_CHECKING = False
@@ -43,7 +45,7 @@ def _skip_blank(text: str, start: int) -> int:
     return start
 
 
-def decode(data: "bytes | str") -> "Any":
+def decode(data: bytes | str) -> Any:
     """The one JSON value in `data`. Raises NotJson."""
     text = data if isinstance(data, str) else data.decode("utf-8", "replace")
     try:
@@ -55,7 +57,7 @@ def decode(data: "bytes | str") -> "Any":
     return value
 
 
-def decode_stream(chunks: "Iterator[bytes]") -> "Iterator[Any]":
+def decode_stream(chunks: Iterator[bytes]) -> Iterator[Any]:
     """JSON values one after another, whatever the chunks' boundaries; each as soon as complete.
 
     A value is complete at a line end (engines end each with one) or at the end of the stream.
@@ -69,7 +71,7 @@ def decode_stream(chunks: "Iterator[bytes]") -> "Iterator[Any]":
     yield from _values(pending)
 
 
-def _values(line: bytes) -> "Iterator[Any]":
+def _values(line: bytes) -> Iterator[Any]:
     text = line.decode("utf-8", "replace")
     position = _skip_blank(text, 0)
     while position < len(text):
@@ -81,7 +83,7 @@ def _values(line: bytes) -> "Iterator[Any]":
         position = _skip_blank(text, position)
 
 
-def _unencodable(value: object) -> "Any":
+def _unencodable(value: object) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 

@@ -5,6 +5,8 @@ The engine of the handshake is therefore run over memory buffers: after `shutdow
 close_notify is out and reading continues.
 """
 
+from __future__ import annotations
+
 import ssl
 
 from sampan.client.errors import ConnectFailed
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 _CHUNK = 65536
 
 
-def context_for(files: "TlsFiles") -> ssl.SSLContext:
+def context_for(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if files.verify:
         context.load_verify_locations(files.ca)
@@ -33,7 +35,7 @@ def context_for(files: "TlsFiles") -> ssl.SSLContext:
 class TlsStream:
     """A TLS connection; see `transport.Stream`."""
 
-    def __init__(self, connected: "_socket.socket", host: str, context: ssl.SSLContext) -> None:
+    def __init__(self, connected: _socket.socket, host: str, context: ssl.SSLContext) -> None:
         self._socket = connected
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
@@ -90,7 +92,7 @@ class TlsStream:
         return self._socket.fileno()
 
 
-def wrap(connected: "_socket.socket", host: str, files: "TlsFiles") -> TlsStream:
+def wrap(connected: _socket.socket, host: str, files: TlsFiles) -> TlsStream:
     try:
         return TlsStream(connected, host, context_for(files))
     except OSError as error:

@@ -6,6 +6,8 @@ lives for some 20 ms. A stream has `recv`, `sendall`, `shutdown_write`, `close` 
 comes.
 """
 
+from __future__ import annotations
+
 import _socket
 
 from sampan.client.errors import BadHost, ConnectFailed, NotReachable, SocketRefused
@@ -104,7 +106,7 @@ class SocketStream:
         self._socket.close()
 
 
-def dial(endpoint: Endpoint) -> "Stream":
+def dial(endpoint: Endpoint) -> Stream:
     """A new stream to the engine. Raises NotReachable, SocketRefused or ConnectFailed."""
     if endpoint.path:
         return SocketStream(_dial_unix(endpoint))

@@ -93,7 +93,14 @@ class Registries:
                 continue
             answered.add(endpoint.host)
             own = ANONYMOUS if endpoint.mirror else credentials
-            yield Repository(self, endpoint, reference.path, own, actions, challenges)
+            yield Repository(
+                self,
+                endpoint,
+                reference.path,
+                credentials=own,
+                actions=actions,
+                challenges=challenges,
+            )
         if not answered and failure is not None:
             raise failure
 
@@ -114,6 +121,7 @@ class Repository:
         registries: Registries,
         endpoint: Endpoint,
         name: str,
+        *,
         credentials: Credentials,
         actions: str,
         challenges: Sequence[Challenge],
@@ -150,32 +158,24 @@ class Repository:
         retry: bool = True,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Yields an answer with one of the statuses expected. Raises ErrorAnswer, Unreachable."""
+        exchange = _Exchange(
+            method, self.url(path), dict(headers or {}), body, frozenset(expect), tuple(scopes)
+        )
         async with AsyncExitStack() as stack:
-            attempts = self.max_attempts if retry else 1
-            yield await self._attempts(
-                stack, attempts, method, self.url(path), dict(headers or {}), body, expect, scopes
-            )
+            yield await self._attempts(stack, exchange, self.max_attempts if retry else 1)
 
     async def _attempts(
-        self,
-        stack: AsyncExitStack,
-        attempts: int,
-        method: str,
-        url: str,
-        headers: dict[str, str],
-        body: Body,
-        expect: Collection[int],
-        scopes: Sequence[str],
+        self, stack: AsyncExitStack, exchange: "_Exchange", attempts: int
     ) -> aiohttp.ClientResponse:
         for attempt in range(1, attempts + 1):
             try:
-                response = await self._authorised(stack, method, url, headers, body, scopes)
+                response = await self._authorised(stack, exchange)
             except Unreachable:
                 if attempt == attempts:
                     raise
                 await pause(attempt)
                 continue
-            if response.status in expect:
+            if response.status in exchange.expect:
                 return response
             if response.status not in TEMPORARY or attempt == attempts:
                 raise await read_error(response)
@@ -184,21 +184,17 @@ class Repository:
         raise AssertionError("no attempt was made")
 
     async def _authorised(
-        self,
-        stack: AsyncExitStack,
-        method: str,
-        url: str,
-        headers: dict[str, str],
-        body: Body,
-        scopes: Sequence[str],
+        self, stack: AsyncExitStack, exchange: "_Exchange"
     ) -> aiohttp.ClientResponse:
         for fresh in (False, True):
-            value = await self._authorization(method, url, scopes, fresh=fresh)
-            sent = headers | ({"Authorization": value} if value else {})
+            value = await self._authorization(exchange, fresh=fresh)
+            headers = exchange.headers | ({"Authorization": value} if value else {})
             response = await stack.enter_async_context(
-                self._registries.transport.request(method, url, headers=sent, body=body)
+                self._registries.transport.request(
+                    exchange.method, exchange.url, headers=headers, body=exchange.body
+                )
             )
-            if response.status != 401 or fresh or not self._ours(url):
+            if response.status != 401 or fresh or not self._ours(exchange.url):
                 return response
             self._learn(response)
             if not any(challenge.scheme == "bearer" for challenge in self._challenges) and value:
@@ -206,16 +202,14 @@ class Repository:
             response.release()
         raise AssertionError("unreachable")
 
-    async def _authorization(
-        self, method: str, url: str, scopes: Sequence[str], *, fresh: bool
-    ) -> str | None:
-        if not self._ours(url):
+    async def _authorization(self, exchange: "_Exchange", *, fresh: bool) -> str | None:
+        if not self._ours(exchange.url):
             return None
         return await self._registries.authorizer.header(
             self._challenges,
-            scopes=[self._scope, *scopes],
+            scopes=[self._scope, *exchange.scopes],
             credentials=self._credentials,
-            request=(method, url),
+            request=(exchange.method, exchange.url),
             fresh=fresh,
         )
 
@@ -227,6 +221,18 @@ class Repository:
         found = parse_challenges(response.headers.getall("WWW-Authenticate", []))
         if found:
             self._challenges = found
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """One request as asked for, to be sent once or more."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: Body
+    expect: frozenset[int]
+    scopes: tuple[str, ...]
 
 
 async def pause(attempt: int, *, retry_after: str | None = None) -> None:

@@ -1,7 +1,7 @@
 """What can go wrong with a registry, with the words that Docker's clients know.
 
-`Unreachable` means that no HTTP answer came (the next endpoint may be tried), `ErrorAnswer` that the
-registry said no. The engine turns the latter into kinds that say what it means for an image.
+`Unreachable` means that no HTTP answer came (the next endpoint may be tried), `ErrorAnswer` that
+the registry said no. `resolver` turns the latter into kinds that say what it means for an image.
 """
 
 import errno

@@ -1,8 +1,8 @@
 """Credentials as clients hand them over: one request's header, or a build's map of registries.
 
-Nothing is kept here: the engine holds no passwords, each request brings its own. Decoding is lenient
-(URL-safe or standard base64, padded or not) because clients differ; what can't be decoded counts as
-anonymous, as it does for Docker.
+Nothing is kept here: the engine holds no passwords, each request brings its own. Decoding is
+lenient (URL-safe or standard base64, padded or not) because clients differ; what can't be decoded
+counts as anonymous, as it does for Docker.
 """
 
 import base64

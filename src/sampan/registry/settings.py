@@ -2,9 +2,9 @@
 
 A registry is named by the domain part of an image reference (`reg.example:5000`). `docker.io` is
 served by registry-1.docker.io, and only it has mirrors: they are asked first, in order, and only
-for pulls. A registry is *insecure* when it is on loopback or named in the settings (host, host:port,
-or a CIDR that holds its literal address): then its certificate isn't checked, and plain HTTP is
-tried when TLS doesn't answer. All others are spoken to over verified TLS alone.
+for pulls. A registry is *insecure* when it is on loopback or named in the settings (host,
+host:port, or a CIDR that holds its literal address): then its certificate isn't checked, and plain
+HTTP is tried when TLS doesn't answer. All others are spoken to over verified TLS alone.
 
 On disk, read only, Docker's layout:
 

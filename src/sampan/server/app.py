@@ -18,7 +18,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
 from sampan.server.call import BODY_LIMIT_BYTES, Call
-from sampan.server.connection import Connection
+from sampan.server.connection import Connection, Handed
 from sampan.server.errors import PageNotFound, error_response, expected
 from sampan.server.hangups import Hangups
 from sampan.server.routes import Route, RouteTable
@@ -88,8 +88,9 @@ class ApiServer:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             response = await self._answer(request)
-        except (asyncio.CancelledError, ConnectionError):
-            raise
+        except ConnectionError:
+            request.protocol.force_close()
+            return Handed()
         except Exception as error:  # noqa: BLE001 - the boundary of a request: logged by expected()
             failure = expected(error, what=f"{request.method} {request.path}")
             log.debug("request refused what=%s %s: %s", request.method, request.path, failure)

@@ -5,20 +5,19 @@ a JSON body needs `Content-Type: application/json`, no type is fine without a bo
 """
 
 import asyncio
-import base64
-import binascii
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-import msgspec
 from aiohttp import web
 
 from sampan.errors import InvalidArgument
+from sampan.oci.platform import Platform, parse_platform
+from sampan.registry import keychain
+from sampan.registry.keychain import Credentials
 from sampan.server.connection import Connection
 from sampan.wire import codec, filters
 from sampan.wire.filters import Filters
-from sampan.wire.system import AuthConfig
 from sampan.wire.versions import ApiVersion
 
 Body = TypeVar("Body")
@@ -67,6 +66,12 @@ class Call:
         except ValueError:
             raise InvalidArgument(f'strconv.Atoi: parsing "{value}": invalid syntax') from None
 
+    def required_integer(self, name: str) -> int:
+        value = self.integer(name)
+        if value is None:
+            raise InvalidArgument('strconv.Atoi: parsing "": invalid syntax')
+        return value
+
     def filters(self) -> Filters:
         return filters.parse(self.request.query.get("filters"))
 
@@ -98,22 +103,34 @@ class Call:
             )
         return (await request.read()).strip()
 
-    def registry_auth(self) -> AuthConfig:
+    def credentials(self) -> Credentials:
         """X-Registry-Auth; one that can't be read counts as anonymous, as in dockerd."""
-        text = self.request.headers.get("X-Registry-Auth", "")
-        return _auth_from(text, AuthConfig) or AuthConfig()
+        return keychain.from_header(self.request.headers.get("X-Registry-Auth"))
 
-    def registry_config(self) -> dict[str, AuthConfig]:
-        """X-Registry-Config of a build: registry host -> credentials."""
-        text = self.request.headers.get("X-Registry-Config", "")
-        return _auth_from(text, dict[str, AuthConfig]) or {}
+    def registry_keychain(self) -> dict[str, Credentials]:
+        """X-Registry-Config of a build: registry domain -> credentials."""
+        return keychain.from_config_header(self.request.headers.get("X-Registry-Config"))
+
+    def platform(self) -> Platform | None:
+        """The `platform` of a query: `os/arch[/variant]`, or JSON from API 1.48 on."""
+        text = self.text("platform")
+        if not text:
+            return None
+        if text.startswith("{"):
+            parts = codec.decode(text.encode(), dict[str, Any])
+            names = ("os", "architecture", "variant")
+            text = "/".join(str(parts[name]) for name in names if parts.get(name))
+        return parse_platform(text)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The raw body as it comes."""
+        async for chunk in self.request.content.iter_any():
+            yield chunk
 
     # --- answers ----------------------------------------------------------------------------
 
     def reply(self, value: Any, *, status: int = 200) -> web.Response:
-        return web.Response(
-            status=status, body=codec.encode(value), headers={"Content-Type": JSON}
-        )
+        return web.Response(status=status, body=codec.encode(value), headers={"Content-Type": JSON})
 
     def empty(self, status: int = 204) -> web.Response:
         return web.Response(status=status)
@@ -123,15 +140,3 @@ class Call:
         return web.StreamResponse(
             headers={**self.base_headers, "Content-Type": content_type, **headers}
         )
-
-
-def _auth_from(text: str, kind: type[Body]) -> Body | None:
-    """base64url with or without padding, or plain base64, of a JSON object."""
-    if not text:
-        return None
-    padded = text.strip().replace("+", "-").replace("/", "_").rstrip("=")
-    try:
-        raw = base64.urlsafe_b64decode(padded + "=" * (-len(padded) % 4))
-        return codec.convert(msgspec.json.decode(raw), kind)
-    except (binascii.Error, ValueError, InvalidArgument):
-        return None

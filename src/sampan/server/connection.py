@@ -60,3 +60,21 @@ class Connection(web.RequestHandler):
             self._resume_reading_for_buffer()
         self.transport = None  # aiohttp must neither write to it nor close it any more
         return transport, early, self._saw_eof
+
+
+class Handed(web.StreamResponse):
+    """Tells aiohttp that there's nothing left to send: answered elsewhere, or nobody listens."""
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        return None
+
+    @property
+    def prepared(self) -> bool:
+        return True
+
+    @property
+    def keep_alive(self) -> bool | None:
+        return False

@@ -76,7 +76,7 @@ def expected(error: Exception, *, what: str) -> SampanError:
     """Any exception as one of ours; one that nobody foresaw is logged with its traceback."""
     if isinstance(error, SampanError):
         return error
-    log.exception("request failed what=%s", what)
+    log.error("request failed what=%s", what, exc_info=error)
     if isinstance(error, OSError):
         return Internal(str(error))
     return Internal(f"{type(error).__name__}: {error}")

@@ -17,8 +17,6 @@ import logging
 from contextlib import suppress
 from typing import Protocol
 
-from aiohttp import web
-
 from sampan.errors import SampanError
 from sampan.server.call import Call
 from sampan.server.connection import Connection
@@ -144,24 +142,6 @@ class RawStream(asyncio.Protocol):
             self._reading_paused = False
             if not self._transport.is_closing():
                 self._transport.resume_reading()
-
-
-class Handed(web.StreamResponse):
-    """Tells aiohttp that this request has been answered elsewhere."""
-
-    async def prepare(self, request: web.BaseRequest) -> None:  # type: ignore[override]
-        return None
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        return None
-
-    @property
-    def prepared(self) -> bool:
-        return True
-
-    @property
-    def keep_alive(self) -> bool | None:
-        return False
 
 
 def content_type(call: Call, *, tty: bool) -> str:

@@ -32,7 +32,8 @@ async def while_connected(
     """Await `work`; if `gone` is done first, cancel the work and raise ClientGone."""
     task = asyncio.ensure_future(work)
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        waited: set[asyncio.Future[Any]] = {task, gone}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
     finally:
         # Also when we are cancelled ourselves: the work never outlives its call.
         if not task.done():

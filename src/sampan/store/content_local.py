@@ -7,7 +7,6 @@ Commit is fsync of the file, rename, fsync of the folder. While a blob is being 
 is asked now and then to start writing it out, so that the fsync at the end finds little to do.
 """
 
-import ctypes
 import hashlib
 import os
 import secrets
@@ -19,22 +18,11 @@ from typing import BinaryIO, Self
 
 from sampan.errors import Internal
 from sampan.lib.atomicfile import fsync_dir
+from sampan.linux.sync import start_writeback
 from sampan.oci.digest import PREFIX, Digest, encoded, parse_digest
 from sampan.store.content import BlobNotFound, Info, WrongDigest, WrongSize
 
 _FLUSH_EVERY = 8 << 20
-_SYNC_FILE_RANGE_WRITE = 2  # include/uapi/linux/fs.h
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _start_writeback(descriptor: int, offset: int, length: int) -> None:
-    """Only a hint: its failure means nothing."""
-    _libc.sync_file_range(
-        ctypes.c_int(descriptor),
-        ctypes.c_int64(offset),
-        ctypes.c_int64(length),
-        ctypes.c_uint(_SYNC_FILE_RANGE_WRITE),
-    )
 
 
 class LocalWriter:
@@ -65,7 +53,7 @@ class LocalWriter:
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
         if self._size - self._flushed >= _FLUSH_EVERY:
-            _start_writeback(self._descriptor, self._flushed, self._size - self._flushed)
+            start_writeback(self._descriptor, self._flushed, self._size - self._flushed)
             self._flushed = self._size
 
     def commit(self, expected: Digest | None = None, expected_size: int | None = None) -> Info:

@@ -36,6 +36,10 @@ class DetachScanner:
         self._sequence = sequence
         self._seen = 0
 
+    @property
+    def armed(self) -> bool:
+        return bool(self._sequence)
+
     def feed(self, data: bytes) -> tuple[bytes, bool]:
         """What to pass on, and whether the sequence is complete (the rest is dropped)."""
         passed = bytearray()

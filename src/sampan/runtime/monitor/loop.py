@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Handler = Callable[[int], None]
+    Handler = Callable[[int], object]
 
 READ = select.POLLIN
 WRITE = select.POLLOUT

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MEMORY_BYTES = 1 << 20
 SPOOL_BYTES = 256 << 20
 STALL_S = 5.0
-LINGER_S = 600.0  # an unread rest after the container's end is kept this long
+LINGER_S = 600.0  # after the container's end a client may read nothing for this long
 CHUNK_BYTES = 1 << 16
 
 
@@ -53,6 +53,7 @@ class Outlet:
         self._started = False
         self._finishing = False
         self._reading = False
+        self._parked = False
         loop.watch(sock.fileno(), 0, self._ready)
 
     @property
@@ -68,6 +69,9 @@ class Outlet:
     def read_input(self, wanted: bool) -> None:
         """Whether stdin is to be taken from this client at the moment."""
         self._reading = wanted and self.on_input is not None
+        if self._parked and self._reading:
+            self._parked = False
+            self._loop.watch(self._sock.fileno(), READ, self._ready)
         self._arm()
 
     def push(self, data: bytes) -> None:
@@ -86,9 +90,8 @@ class Outlet:
         """No more output: close when all is sent."""
         if not self.closed and not self._finishing:
             self._finishing = True
-            if self._timer:
-                self._loop.cancel(self._timer)
-            self._timer = self._loop.later(LINGER_S, self.close)
+            self._loop.cancel(self._timer)
+            self._timer = self._loop.later(LINGER_S, self._check_linger)
             self._flush()
 
     def close(self) -> None:
@@ -119,8 +122,7 @@ class Outlet:
         if not self.closed and events & WRITE:
             self._flush()
         if not self.closed and events & HUNG and not self._reading:
-            self._end_input()
-            self.close()
+            self._output_broken()
 
     def _receive(self) -> None:
         try:
@@ -133,6 +135,18 @@ class Outlet:
             self.on_input(data)
         else:
             self._end_input()
+
+    def _output_broken(self) -> None:
+        """The client is gone; what it had sent as stdin is still taken, when there's room."""
+        self.streams = frozenset()
+        self._queue.clear()
+        self._queued = 0
+        if self.on_input is None or self._finishing:
+            self.close()
+        elif not self._reading and not self._parked:
+            self._parked = True
+            self._loop.forget(self._sock.fileno())
+        self._changed(self)
 
     def _end_input(self) -> None:
         sink, self.on_input = self.on_input, None
@@ -157,8 +171,7 @@ class Outlet:
         except BlockingIOError:
             pass
         except OSError:
-            self._end_input()
-            self.close()
+            self._output_broken()
             return
         if self._finishing and not self._queue and self._spool < 0:
             self.close()
@@ -191,6 +204,13 @@ class Outlet:
             self.close()
             return
         self._changed(self)
+
+    def _check_linger(self) -> None:
+        idle_s = time.monotonic() - self._progress
+        if idle_s < LINGER_S:
+            self._timer = self._loop.later(LINGER_S - idle_s, self._check_linger)
+        else:
+            self.close()
 
     def _push_spool(self, data: bytes) -> None:
         try:

@@ -22,9 +22,11 @@ from sampan.runtime.monitor.outlet import Outlet
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.runtime.monitor.logfile import LogFile
+    from sampan.runtime.monitor.loop import Handler
 
 STDOUT, STDERR = 1, 2
 CHUNK_BYTES = 1 << 16  # a pipe's capacity
+DRAIN_READS = 64  # a pipe grown to 1 MiB, and more; a writer that's still there must not hold us
 STDIN_BYTES = 1 << 16  # of stdin in memory; more isn't taken from the clients
 _NAMES = {STDOUT: "stdout", STDERR: "stderr"}
 _HEADER = _struct.Struct(">BxxxL")  # Docker's stream frame
@@ -103,6 +105,8 @@ class Stdio:
     ) -> None:
         self.terminal = terminal
         self.outlets: list[Outlet] = []
+        self.finished = False
+        self.on_change = lambda: None  # the output ended, or a client went
         self._loop = loop
         self._stdin_once = stdin_once and not terminal
         self._open_stdin = open_stdin
@@ -188,6 +192,9 @@ class Stdio:
             changed=self._outlet_changed,
         )
         self.outlets.append(outlet)
+        if self.finished:
+            outlet.finish()
+            return outlet
         if stdin and self._open_stdin:
             outlet.on_input = self._input
             outlet.read_input(self._stdin is not None and self._stdin.has_room)
@@ -199,11 +206,17 @@ class Stdio:
         if self._master >= 0 and rows and columns:
             termios.tcsetwinsize(self._master, (rows, columns))
 
+    @property
+    def ended(self) -> bool:
+        """No output will come any more."""
+        return not self._sources
+
     def drain(self) -> bool:
         """Take what is there whatever the clients do; True when all sources have ended."""
         for fd in list(self._sources):
-            while fd in self._sources and self._read(fd):
-                continue
+            for _ in range(DRAIN_READS):
+                if fd not in self._sources or not self._read(fd):
+                    break
         return not self._sources
 
     def finish(self) -> None:
@@ -216,12 +229,13 @@ class Stdio:
         self._finish()
 
     def _finish(self) -> None:
+        self.finished = True
         if self._stdin is not None:
             self._stdin.close()
         for outlet in list(self.outlets):
             outlet.finish()
 
-    def _reader(self, fd: int):  # type: ignore[no-untyped-def]  # a Handler
+    def _reader(self, fd: int) -> Handler:
         return lambda _events: self._read(fd)
 
     def _read(self, fd: int) -> bool:
@@ -262,10 +276,13 @@ class Stdio:
         os.close(fd)
         if fd == self._master:
             self._master = -1
+        if not self._sources:
+            self.on_change()
 
     def _outlet_changed(self, outlet: Outlet) -> None:
         if outlet.closed and outlet in self.outlets:
             self.outlets.remove(outlet)
+            self.on_change()
         self._hold()
 
     def _input(self, data: bytes) -> None:

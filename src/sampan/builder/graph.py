@@ -1,0 +1,53 @@
+"""The build graph: vertices, what they do, and what comes out. The solver knows nothing more.
+
+    FROM busybox        [source]
+    COPY f /            [source] <- [copy] -> [context]
+    COPY --from=0 a b   [copy] -> [the last vertex of stage 0]
+
+An `Op` is opaque: it says under which key its result may be found again, and it makes the result.
+The first input of a vertex is the state that it continues; the others are what it reads.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sampan.builder.progress import Emit
+
+
+class Result(Protocol):
+    """What a vertex made. Results with equal identities are interchangeable."""
+
+    @property
+    def identity(self) -> str: ...
+
+
+class Op(Protocol):
+    """One operation; used once, by one solver."""
+
+    async def key(self, inputs: Sequence[Result]) -> str | None:
+        """Content address of the operation with these inputs; None: never cached."""
+        ...
+
+    async def run(self, inputs: Sequence[Result], emit: Emit) -> Result:
+        """Make the result. Cancelled or failed, it leaves nothing behind."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StepLabel:
+    """Which line of progress a vertex is."""
+
+    number: int
+    total: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vertex:
+    """Compared by identity: two equal instructions are two steps."""
+
+    op: Op
+    inputs: tuple["Vertex", ...] = ()
+    label: StepLabel | None = None
+    shows_result: bool = True

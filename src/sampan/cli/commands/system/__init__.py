@@ -1,0 +1,1 @@
+"""Verbs about the engine as a whole."""

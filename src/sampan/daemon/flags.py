@@ -1,0 +1,94 @@
+"""The daemon's command line, in pflag's grammar.
+
+`--flag value`, `--flag=value`, `-H value`, `-Hvalue`; a boolean flag takes `=true` or `=false`
+only with the equals sign; no operands. Lists and maps gather their values.
+"""
+
+from typing import Any
+
+from sampan.daemon.settings import BY_FLAG, BY_SHORT, SETTINGS, Kind, Setting
+from sampan.errors import InvalidArgument
+
+_TRUE, _FALSE = frozenset({"true", "1", "t"}), frozenset({"false", "0", "f"})
+USAGE = "See 'sampan daemon --help'."
+
+
+class BadUsage(InvalidArgument):
+    """The command line is wrong (exit status 125, as dockerd)."""
+
+
+class HelpWanted(Exception):
+    """`--help` was given."""
+
+
+def parse_arguments(arguments: list[str]) -> dict[str, Any]:
+    """Config field -> value: text, bool, int, or a list (also for pools and runtimes)."""
+    found: dict[str, Any] = {}
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word in {"--help", "-h"}:
+            raise HelpWanted
+        if not word.startswith("-") or word == "-":
+            raise BadUsage(f'"sampan daemon" accepts no arguments.\n{USAGE}')
+        setting, attached = _setting(word)
+        value = _value(setting, word, attached, rest)
+        _store(found, setting, value, word)
+    return found
+
+
+def _setting(word: str) -> tuple[Setting, str | None]:
+    if word.startswith("--"):
+        name, equals, attached = word[2:].partition("=")
+        if name not in BY_FLAG:
+            raise BadUsage(f"unknown flag: --{name}\n{USAGE}")
+        return BY_FLAG[name], attached if equals else None
+    if word[1] not in BY_SHORT:
+        raise BadUsage(f"unknown shorthand flag: {word[1]!r} in {word}\n{USAGE}")
+    return BY_SHORT[word[1]], word[2:].removeprefix("=") or None
+
+
+def _value(setting: Setting, word: str, attached: str | None, rest: list[str]) -> str:
+    if attached is not None:
+        return attached
+    if setting.kind is Kind.BOOLEAN:
+        return "true"
+    if not rest:
+        raise BadUsage(f"flag needs an argument: {word}\n{USAGE}")
+    return rest.pop(0)
+
+
+def _store(found: dict[str, Any], setting: Setting, value: str, word: str) -> None:
+    match setting.kind:
+        case Kind.TEXT:
+            found[setting.field] = value
+        case Kind.BOOLEAN:
+            if value.lower() not in _TRUE | _FALSE:
+                raise BadUsage(f'invalid argument "{value}" for "{word}" flag\n{USAGE}')
+            found[setting.field] = value.lower() in _TRUE
+        case Kind.INTEGER:
+            try:
+                found[setting.field] = int(value)
+            except ValueError:
+                raise BadUsage(f'invalid argument "{value}" for "{word}" flag\n{USAGE}') from None
+        case Kind.MAP:
+            key, _, text = value.partition("=")
+            found.setdefault(setting.field, {})[key] = text
+        case _:
+            found.setdefault(setting.field, []).append(value)
+
+
+def parse_pool(text: str) -> tuple[str, int]:
+    """`base=10.10.0.0/16,size=24`."""
+    parts = dict(part.partition("=")[::2] for part in text.split(","))
+    if set(parts) != {"base", "size"} or not parts["size"].isdecimal():
+        raise InvalidArgument(f"invalid default address pool: {text}")
+    return parts["base"], int(parts["size"])
+
+
+def usage() -> str:
+    lines = ["", "Usage:  sampan daemon [OPTIONS]", "", "The container engine.", "", "Options:"]
+    for setting in SETTINGS:
+        short = f"-{setting.short}, " if setting.short else "    "
+        lines.append(f"  {short}--{setting.flag:<26} {setting.about}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,135 @@
+"""`sampan daemon`: the process around the engine.
+
+Order of a start: configuration, data-root lock, sockets bound, PID file, engine graph built and
+restored, accepting clients, readiness told to systemd. A stop is the reverse.
+
+    SIGTERM, SIGINT   stop: clients are served to the end for a few seconds. Containers run on,
+                      under their monitors, and the next start takes them over.
+    SIGHUP            read daemon.json again; what can change at run time changes.
+    SIGUSR1           write the stacks of all threads to stderr.
+"""
+
+import asyncio
+import faulthandler
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from contextlib import ExitStack
+
+from sampan.daemon import flags
+from sampan.daemon.claims import DataRootLock, write_pidfile
+from sampan.daemon.config import Config, load
+from sampan.daemon.instance import Instance, derive
+from sampan.daemon.listeners import Listeners, open_listeners
+from sampan.errors import SampanError
+from sampan.lib import log as logs
+from sampan.lib.log import fields
+
+log = logging.getLogger("sampan.daemon")
+
+EXIT_USAGE = 125  # dockerd's status for a bad command line
+EXIT_FAILURE = 1
+
+
+def entry(arguments: list[str] | None = None) -> int:
+    """Run the daemon until a signal ends it. Returns the exit status."""
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        config = load(words)
+    except flags.HelpWanted:
+        sys.stdout.write(flags.usage())
+        return 0
+    except flags.BadUsage as error:
+        sys.stderr.write(f"{error.message}\n")
+        return EXIT_USAGE
+    except SampanError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return EXIT_FAILURE
+    if config.validate:
+        sys.stdout.write("configuration OK\n")
+        return 0
+    logs.configure("debug" if config.debug else config.log_level)
+    try:
+        return _run(config, words)
+    except SampanError as error:
+        log.error(fields("start failed", reason=error.message))
+        sys.stderr.write(f"{error.message}\n")
+        return EXIT_FAILURE
+
+
+def _run(config: Config, words: list[str]) -> int:
+    if os.geteuid() != 0:
+        sys.stderr.write("sampan daemon needs root privileges\n")
+        return EXIT_FAILURE
+    instance = derive(config)
+    os.umask(0o022)
+    with ExitStack() as undo:
+        lock = DataRootLock(instance.lock)
+        undo.callback(lock.release)
+        listeners = open_listeners(config.hosts, config.group)
+        undo.callback(listeners.close)
+        write_pidfile(config.pidfile)
+        undo.callback(config.pidfile.unlink, missing_ok=True)
+        faulthandler.register(signal.SIGUSR1, all_threads=True)
+        asyncio.run(_serve(config, instance, listeners, words))
+    return 0
+
+
+async def _serve(
+    config: Config, instance: Instance, listeners: Listeners, words: list[str]
+) -> None:
+    from sampan.daemon.wiring import Daemon  # the engine is imported once the claims are ours
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, stop, number)
+    async with Daemon(config, instance) as daemon:
+        loop.add_signal_handler(signal.SIGHUP, _reload, daemon, words)
+        for listener in listeners.sockets:
+            await daemon.server.listen(listener)
+            log.info(fields("API listening", address=listener.getsockname()))
+        gc.collect()
+        gc.freeze()
+        notify("READY=1")
+        log.info(fields("daemon ready", data_root=instance.data_root, bridge=instance.bridge))
+        await stop.wait()
+        notify("STOPPING=1")
+        loop.remove_signal_handler(signal.SIGHUP)
+    log.info("daemon stopped")
+
+
+def _stop(stop: asyncio.Event, number: int) -> None:
+    log.info(fields("stopping", signal=signal.Signals(number).name))
+    stop.set()
+
+
+def _reload(daemon: "object", words: list[str]) -> None:
+    from sampan.daemon.wiring import Daemon
+
+    assert isinstance(daemon, Daemon)
+    try:
+        config = load(words)
+    except SampanError as error:
+        log.error(fields("reload refused", reason=error.message))
+        return
+    logs.configure("debug" if config.debug else config.log_level)
+    daemon.reload(config)
+
+
+def notify(state: str) -> None:
+    """Tell systemd (sd_notify protocol); nothing happens outside of it."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.connect(address)
+            channel.sendall(state.encode())
+    except OSError as error:
+        log.warning(fields("systemd not told", state=state, reason=error))

@@ -1,0 +1,102 @@
+"""The daemon's settings as data: flag, key in daemon.json, kind of value.
+
+Names are dockerd's. A flag of kind LIST may be given several times; its key in the file holds an
+array. What isn't in this table is refused, on the command line and in the file alike.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class Kind(Enum):
+    TEXT = auto()
+    BOOLEAN = auto()
+    INTEGER = auto()
+    LIST = auto()
+    MAP = auto()  # key=value on the command line, an object of texts in the file
+    RUNTIMES = auto()  # name=path on the command line, {"name": {"path":, "runtimeArgs":}}
+    POOLS = auto()  # base=10.0.0.0/8,size=24 on the command line, [{"base":, "size":}]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """`key` is "" for what makes no sense in the file; `field` is the name in Config."""
+
+    flag: str
+    key: str
+    kind: Kind
+    field: str
+    about: str
+    short: str = ""
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "add-runtime", "runtimes", Kind.RUNTIMES, "runtimes", "Register an OCI runtime (name=path)"
+    ),
+    Setting("bip", "bip", Kind.TEXT, "bip", "Address and prefix of the default bridge"),
+    Setting("bridge", "bridge", Kind.TEXT, "bridge", "Name of the default bridge, or none", "b"),
+    Setting("config-file", "", Kind.TEXT, "config_file", "Daemon configuration file"),
+    Setting("data-root", "data-root", Kind.TEXT, "data_root", "Root of persistent state"),
+    Setting("debug", "debug", Kind.BOOLEAN, "debug", "Enable debug mode", "D"),
+    Setting(
+        "default-address-pool",
+        "default-address-pools",
+        Kind.POOLS,
+        "default_address_pools",
+        "Address pools for networks (base=10.10.0.0/16,size=24)",
+    ),
+    Setting(
+        "default-runtime",
+        "default-runtime",
+        Kind.TEXT,
+        "default_runtime",
+        "Default OCI runtime for containers",
+    ),
+    Setting("dns", "dns", Kind.LIST, "dns", "DNS server to use"),
+    Setting("dns-opt", "dns-opts", Kind.LIST, "dns_opts", "DNS option to use"),
+    Setting("dns-search", "dns-search", Kind.LIST, "dns_search", "DNS search domain to use"),
+    Setting("exec-root", "exec-root", Kind.TEXT, "exec_root", "Root of execution state"),
+    Setting("group", "group", Kind.TEXT, "group", "Group of the unix socket", "G"),
+    Setting("host", "hosts", Kind.LIST, "hosts", "Daemon socket to listen on", "H"),
+    Setting(
+        "insecure-registry",
+        "insecure-registries",
+        Kind.LIST,
+        "insecure_registries",
+        "Registry to speak plain HTTP or unverified TLS with",
+    ),
+    Setting("label", "labels", Kind.LIST, "labels", "Label of the daemon (key=value)"),
+    Setting(
+        "live-restore",
+        "live-restore",
+        Kind.BOOLEAN,
+        "live_restore",
+        "Always on: containers run on while the daemon is down",
+    ),
+    Setting("log-driver", "log-driver", Kind.TEXT, "log_driver", "Default driver of logs"),
+    Setting(
+        "log-level", "log-level", Kind.TEXT, "log_level", "debug, info, warn, error or fatal", "l"
+    ),
+    Setting("log-opt", "log-opts", Kind.MAP, "log_opts", "Default option of the log driver"),
+    Setting(
+        "max-concurrent-downloads",
+        "max-concurrent-downloads",
+        Kind.INTEGER,
+        "max_concurrent_downloads",
+        "Layers downloaded at once by each pull",
+    ),
+    Setting("pidfile", "pidfile", Kind.TEXT, "pidfile", "Path of the PID file", "p"),
+    Setting(
+        "registry-mirror",
+        "registry-mirrors",
+        Kind.LIST,
+        "registry_mirrors",
+        "Preferred mirror of Docker Hub",
+    ),
+    Setting("validate", "", Kind.BOOLEAN, "validate", "Check the configuration and exit"),
+)
+
+BY_FLAG = {setting.flag: setting for setting in SETTINGS}
+BY_SHORT = {setting.short: setting for setting in SETTINGS if setting.short}
+BY_KEY = {setting.key: setting for setting in SETTINGS if setting.key}

@@ -1,0 +1,132 @@
+"""`docker logs`: a container's stored output, and what is still to come.
+
+Reading goes on in worker threads, a batch of records at a time; following waits for the log file to
+grow and ends once the container has ended and its log is drained.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from sampan.engine.containers.live import LiveContainers
+from sampan.engine.containers.record import Container
+from sampan.engine.containers.registry import ContainerRegistry
+from sampan.errors import InvalidArgument, Unsupported
+from sampan.lib import gotime
+from sampan.lib.workers import Workers
+from sampan.logs import reader
+from sampan.logs.jsonfile import Record
+from sampan.wire.stdcopy import Stream, frame
+
+BATCH_BYTES = 256 * 1024
+STREAMS = {"stdout": Stream.STDOUT, "stderr": Stream.STDERR}
+
+
+class NotReadable(Unsupported):
+    def __init__(self) -> None:
+        super().__init__("configured logging driver does not support reading")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogOptions:
+    """`tail` None means all; times in nanoseconds, 0 for no bound."""
+
+    stdout: bool = True
+    stderr: bool = True
+    follow: bool = False
+    timestamps: bool = False
+    details: bool = False
+    tail: int | None = None
+    since_ns: int = 0
+    until_ns: int = 0
+
+
+class LogReading:
+    def __init__(
+        self, *, registry: ContainerRegistry, live: LiveContainers, workers: Workers
+    ) -> None:
+        self._registry = registry
+        self._live = live
+        self._workers = workers
+
+    def open(self, text: str, options: LogOptions) -> tuple[bool, AsyncIterator[bytes]]:
+        """Whether the output is raw (a terminal's) and its chunks, framed otherwise.
+
+        Raises NoSuchContainer, InvalidArgument (no stream chosen) and NotReadable at once.
+        """
+        container = self._registry.get(text)
+        if not (options.stdout or options.stderr):
+            raise InvalidArgument("Bad parameters: you must choose at least one stream")
+        if not container.log_path:
+            raise NotReadable
+        return container.config.Tty, self.read(container, options)
+
+    async def read(self, container: Container, options: LogOptions) -> AsyncIterator[bytes]:
+        if not container.log_path:
+            return
+        render = _Renderer(options, tty=container.config.Tty)
+        path = Path(container.log_path)
+        if options.follow:
+            async for record in reader.follow(
+                path,
+                tail=options.tail,
+                since_ns=options.since_ns,
+                until_ns=options.until_ns,
+                stdout=options.stdout,
+                stderr=options.stderr,
+                stop=self._end_of(container),
+            ):
+                yield render.chunk(record)
+            return
+        records = reader.read(
+            path,
+            tail=options.tail,
+            since_ns=options.since_ns,
+            until_ns=options.until_ns,
+            stdout=options.stdout,
+            stderr=options.stderr,
+        )
+        while batch := await self._workers.run(render.batch, records):
+            yield batch
+
+    def _end_of(self, container: Container) -> "asyncio.Future[object]":
+        """Done when the present run has ended (at once when there is none)."""
+        task = self._live.find_task(container.id)
+        if task is None:
+            ended: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+            ended.set_result(None)
+            return ended
+        return asyncio.ensure_future(task.wait())
+
+
+class _Renderer:
+    """Records to bytes: one frame a record, with its timestamp and details in front."""
+
+    def __init__(self, options: LogOptions, *, tty: bool) -> None:
+        self._options = options
+        self._tty = tty
+
+    def batch(self, records: Iterator[Record]) -> bytes:
+        """About BATCH_BYTES of output; empty at the end."""
+        out = bytearray()
+        for record in records:
+            out += self.chunk(record)
+            if len(out) >= BATCH_BYTES:
+                break
+        return bytes(out)
+
+    def chunk(self, record: Record) -> bytes:
+        line = record.line
+        if self._options.details:
+            line = _details(record) + b" " + line
+        if self._options.timestamps:
+            line = gotime.format_ns(record.time_ns, fixed=True).encode() + b" " + line
+        return line if self._tty else frame(STREAMS[record.stream], line)
+
+
+def _details(record: Record) -> bytes:
+    """Comma-joined, URL-escaped `key=value` pairs, sorted by key."""
+    attrs = record.attrs or {}
+    return ",".join(f"{quote(key)}={quote(attrs[key])}" for key in sorted(attrs)).encode()

@@ -1,0 +1,48 @@
+"""`docker top`: the host's `ps`, cut down to the processes of one container.
+
+`ps` runs on the host with the client's arguments (default `-ef`), because the container may have
+none; its rows are kept when their PID column names a process of the container's cgroup.
+"""
+
+import subprocess
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sampan.errors import Internal, InvalidArgument
+
+LIMIT_S = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessTable:
+    titles: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def process_table(arguments: str, pids: Collection[int]) -> ProcessTable:
+    """Run `ps` and keep the rows of `pids`. Raises InvalidArgument when `ps` refuses."""
+    words = arguments.split() or ["-ef"]
+    try:
+        done = subprocess.run(
+            ["ps", *words], capture_output=True, text=True, timeout=LIMIT_S, check=False
+        )
+    except FileNotFoundError as error:
+        raise Internal("top needs the program ps (package procps) on the host") from error
+    if done.returncode:
+        raise InvalidArgument(f"ps: {done.stderr.strip() or done.returncode}")
+    return select_rows(done.stdout, pids)
+
+
+def select_rows(output: str, pids: Collection[int]) -> ProcessTable:
+    """The rows whose PID column is one of `pids`; the last column keeps its blanks."""
+    lines = output.splitlines()
+    titles = tuple(lines[0].split()) if lines else ()
+    if "PID" not in titles:
+        raise InvalidArgument("Couldn't find PID field in ps output")
+    column = titles.index("PID")
+    rows = []
+    for line in lines[1:]:
+        cells = tuple(line.split(None, len(titles) - 1))
+        if len(cells) > column and cells[column].isdecimal() and int(cells[column]) in pids:
+            rows.append(cells)
+    return ProcessTable(titles, tuple(rows))

@@ -1,0 +1,90 @@
+"""GET /images/search: asked of the registry's v1 index, the only one that can search."""
+
+from urllib.parse import urlencode
+
+import msgspec
+
+from sampan.errors import InvalidArgument, Unsupported
+from sampan.registry.client import Registries
+from sampan.registry.failures import read_error
+from sampan.registry.keychain import Credentials
+from sampan.registry.settings import HUB_DOMAIN, HUB_INDEX
+from sampan.wire.filters import Filters
+from sampan.wire.images import SearchResult
+
+DEFAULT_LIMIT = 25
+MAX_LIMIT = 100
+FILTERS = ("is-automated", "is-official", "stars")
+
+
+class SearchUnsupported(Unsupported):
+    def __init__(self, *, registry: str) -> None:
+        super().__init__(f"registry {registry} can't search: it has no v1 search interface")
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    results: list[dict[str, object]] | None = None
+
+
+class ImageSearch:
+    def __init__(self, *, registries: Registries) -> None:
+        self._registries = registries
+
+    async def search(
+        self,
+        term: str,
+        *,
+        limit: int = 0,
+        filters: Filters | None = None,
+        credentials: Credentials,
+    ) -> list[SearchResult]:
+        """Raises InvalidArgument, SearchUnsupported, Unreachable."""
+        filters = filters or Filters()
+        filters.check_keys(FILTERS)
+        limit = limit or DEFAULT_LIMIT
+        if not 1 <= limit <= MAX_LIMIT:
+            raise InvalidArgument(f"limit {limit} is outside the range of [1, {MAX_LIMIT}]")
+        domain, base, query = _where(term)
+        url = f"{base}search?{urlencode({'q': query, 'n': limit})}"
+        headers = {"X-Docker-Token": "true"}
+        if credentials.registry_token:
+            headers["Authorization"] = f"Bearer {credentials.registry_token}"
+        async with self._registries.transport.request("GET", url, headers=headers) as response:
+            if response.status == 404:
+                raise SearchUnsupported(registry=domain)
+            if response.status != 200:
+                raise await read_error(response)
+            body = await response.read()
+        return [found for found in _parse(body, domain) if _wanted(found, filters)]
+
+
+def _where(term: str) -> tuple[str, str, str]:
+    """Registry, base address and the words to search for."""
+    first, slash, rest = term.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return first, f"https://{first}/v1/", rest
+    if not term:
+        raise InvalidArgument("search term is required")
+    return HUB_DOMAIN, HUB_INDEX, term.removeprefix("library/")
+
+
+def _parse(body: bytes, domain: str) -> list[SearchResult]:
+    try:
+        rows = msgspec.json.decode(body, type=_Answer).results or []
+        return [msgspec.convert(row, SearchResult) for row in rows]
+    except msgspec.MsgspecError as error:
+        raise SearchUnsupported(registry=domain) from error
+
+
+def _wanted(found: SearchResult, filters: Filters) -> bool:
+    if "is-official" in filters and found.is_official != filters.boolean("is-official"):
+        return False
+    if "is-automated" in filters and found.is_automated != filters.boolean("is-automated"):
+        return False
+    return all(found.star_count >= _stars(text) for text in filters.get("stars"))
+
+
+def _stars(text: str) -> int:
+    if not text.isdecimal():
+        raise InvalidArgument(f"invalid filter 'stars={text}'")
+    return int(text)

@@ -1,0 +1,72 @@
+"""Forgetting connections that the kernel tracks.
+
+A UDP flow keeps the translation that its first packet met. When a port is published or withdrawn
+the flows of that port are forgotten, or their clients would talk to nobody (or to a container that
+is gone) for as long as they keep talking.
+
+Message layout: <linux/netfilter/nfnetlink_conntrack.h>.
+"""
+
+import errno
+import socket
+import struct
+
+from sampan.linux.rtmessages import ACK, ERROR, HEADER, REQUEST, attributes
+
+_NETLINK_NETFILTER = 12
+_NEW, _GET, _DELETE = 0x100, 0x101, 0x102  # NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_*
+_DUMP = 0x300
+_TUPLE_ORIG = 1
+_TUPLE_IP, _TUPLE_PROTO = 1, 2
+_PROTO_NUM, _PROTO_DST_PORT = 1, 3
+_NESTED = 0x8000
+
+
+def forget_udp_port(port: int) -> int:
+    """Drop the IPv4 UDP flows whose clients sent to `port`; returns how many there were."""
+    kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+    with socket.socket(socket.AF_NETLINK, kind, _NETLINK_NETFILTER) as channel:
+        channel.bind((0, 0))
+        flows = [flow for flow in _dump(channel) if _sent_to(flow, port)]
+        for flow in flows:
+            _delete(channel, flow)
+    return len(flows)
+
+
+def _send(channel: socket.socket, kind: int, flags: int, body: bytes) -> None:
+    family = struct.pack(">BBH", socket.AF_INET, 0, 0)
+    length = HEADER.size + len(family) + len(body)
+    channel.send(HEADER.pack(length, kind, flags | REQUEST, 1, 0) + family + body)
+
+
+def _dump(channel: socket.socket) -> list[bytes]:
+    """The original-direction tuple of every tracked IPv4 flow."""
+    _send(channel, _GET, _DUMP, b"")
+    found: list[bytes] = []
+    while True:
+        data = channel.recv(1 << 16)
+        offset = 0
+        while offset + HEADER.size <= len(data):
+            length, kind, _, _, _ = HEADER.unpack_from(data, offset)
+            if kind != _NEW:  # done, or refused (no conntrack in this kernel: nothing to forget)
+                return found
+            values = attributes(data[: offset + length], offset + HEADER.size + 4)
+            found += [value for name, value in values if name == _TUPLE_ORIG]
+            offset += (length + 3) & ~3
+
+
+def _sent_to(flow: bytes, port: int) -> bool:
+    proto = dict(attributes(dict(attributes(flow)).get(_TUPLE_PROTO, b"")))
+    return proto.get(_PROTO_NUM) == bytes([socket.IPPROTO_UDP]) and proto.get(
+        _PROTO_DST_PORT
+    ) == struct.pack(">H", port)
+
+
+def _delete(channel: socket.socket, flow: bytes) -> None:
+    body = struct.pack("=HH", len(flow) + 4, _TUPLE_ORIG | _NESTED) + flow
+    _send(channel, _DELETE, ACK, body)
+    answer = channel.recv(1 << 16)
+    _, kind, _, _, _ = HEADER.unpack_from(answer)
+    number = -struct.unpack_from("=i", answer, HEADER.size)[0] if kind == ERROR else 0
+    if number not in {0, errno.ENOENT}:  # gone by itself meanwhile
+        raise OSError(number, "conntrack delete")

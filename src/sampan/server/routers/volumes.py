@@ -1,0 +1,56 @@
+"""/volumes: named and anonymous volumes."""
+
+from typing import Protocol
+
+from aiohttp import web
+
+from sampan.server.call import Call
+from sampan.server.routes import Route
+from sampan.wire.filters import Filters
+from sampan.wire.versions import ApiVersion
+from sampan.wire.volumes import VolumeCreate, VolumeList, VolumesPruned, VolumeView
+
+# Until then a prune took named volumes too.
+ANONYMOUS_ONLY_SINCE = ApiVersion(1, 42)
+
+
+class VolumesBackend(Protocol):
+    async def create(self, request: VolumeCreate) -> VolumeView: ...
+    async def inspect(self, name: str) -> VolumeView: ...
+    async def list(self, filters: Filters) -> VolumeList: ...
+    async def remove(self, name: str, *, force: bool = False) -> None: ...
+    async def prune(self, filters: Filters) -> VolumesPruned: ...
+
+
+class VolumesRouter:
+    def __init__(self, *, volumes: VolumesBackend) -> None:
+        self._volumes = volumes
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("GET", "/volumes", self.list),
+            Route("POST", "/volumes/create", self.create),
+            Route("POST", "/volumes/prune", self.prune, ApiVersion(1, 25)),
+            Route("GET", "/volumes/{name:.*}", self.inspect),
+            Route("DELETE", "/volumes/{name:.*}", self.remove),
+        ]
+
+    async def list(self, call: Call) -> web.Response:
+        return call.reply(await self._volumes.list(call.filters()))
+
+    async def create(self, call: Call) -> web.Response:
+        created = await self._volumes.create(await call.body(VolumeCreate))
+        return call.reply(created, status=201)
+
+    async def inspect(self, call: Call) -> web.Response:
+        return call.reply(await self._volumes.inspect(call.params["name"]))
+
+    async def remove(self, call: Call) -> web.Response:
+        await self._volumes.remove(call.params["name"], force=call.flag("force"))
+        return call.empty()
+
+    async def prune(self, call: Call) -> web.Response:
+        filters = call.filters()
+        if call.version < ANONYMOUS_ONLY_SINCE and "all" not in filters:
+            filters = Filters({**filters.values, "all": ("true",)})
+        return call.reply(await self._volumes.prune(filters))

@@ -1,0 +1,373 @@
+"""Puts archive members into a directory tree, and nothing anywhere else.
+
+Everything happens relative to directory descriptors, each opened by one name with O_NOFOLLOW, so a
+link planted by the archive (or by a process that shares the tree) never leads out. A member whose
+folder lies behind a symlink goes where a process chrooted to the tree would find it. Names that
+climb above the tree are refused, absolute names are taken as relative, files replace what was
+there instead of being written through it.
+
+With `layer=True` the tree is an overlay layer: `.wh.NAME` becomes a whiteout (character device
+0/0), `.wh..wh..opq` the opaque mark. Overlay's own xattrs in archives are dropped: a layer that
+could set `trusted.overlay.redirect` would choose what other layers show.
+
+Times of directories are set at the end, because filling a directory changes them.
+"""
+
+import errno
+import os
+import shutil
+import stat
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from sampan.errors import InvalidArgument
+from sampan.lib.tarstream import Entry, Kind, TarReader
+from sampan.linux.mounts import resolve_beneath
+
+OPAQUE_XATTR = "trusted.overlay.opaque"
+WHITEOUT_PREFIX = ".wh."
+OPAQUE_NAME = ".wh..wh..opq"
+_META_PREFIX = ".wh..wh."
+_OVERLAY_XATTRS = ("trusted.overlay.", "user.overlay.")
+
+_OPEN_DIRS = 64
+_DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_MAX_LINKS = 40
+
+Parts = tuple[str, ...]
+
+
+class EscapingEntry(InvalidArgument):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"archive member {name!r} is outside of the target directory")
+
+
+class BadEntry(InvalidArgument):
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"archive member {name!r}: {reason}")
+
+
+class DirectoryInTheWay(InvalidArgument):
+    def __init__(self, name: str) -> None:
+        super().__init__(f'cannot overwrite directory "{name}" with non-directory')
+
+
+class FileInTheWay(InvalidArgument):
+    def __init__(self, name: str) -> None:
+        super().__init__(f'cannot overwrite non-directory "{name}" with directory "{name}"')
+
+
+def clean_parts(name: str) -> Parts:
+    """The components of a member's name; ".." is taken lexically. Raises EscapingEntry."""
+    parts: list[str] = []
+    for part in name.split("/"):
+        if part == "..":
+            if not parts:
+                raise EscapingEntry(name)
+            parts.pop()
+        elif part not in {"", "."}:
+            parts.append(part)
+    return tuple(parts)
+
+
+class Extractor:
+    """One tree being filled; one thread. Use as a context manager and call `finish`."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        layer: bool,
+        into: Parts = (),
+        owner: tuple[int, int] | None = None,
+        keep_directories: bool = False,
+    ) -> None:
+        self._root = root
+        self._layer = layer
+        self._into = into
+        self._owner = owner
+        self._keep_directories = keep_directories
+        self._root_fd = os.open(root, _DIR_FLAGS)
+        self._open: OrderedDict[Parts, int] = OrderedDict()
+        self._retired: list[int] = []
+        self._dir_times: dict[Parts, int] = {}
+        self.size_bytes = 0
+        self.inodes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._forget_dirs()
+        self._trim()
+        os.close(self._root_fd)
+
+    def add(self, entry: Entry, reader: TarReader) -> None:
+        """Raises InvalidArgument for what must not be, OSError for what can't."""
+        self._trim()
+        parts = self._into + clean_parts(entry.name)
+        try:
+            if self._layer and parts and parts[-1].startswith(WHITEOUT_PREFIX):
+                self._whiteout(parts, entry.name)
+                return
+            self._create(parts, entry, reader)
+        except OSError as error:
+            if error.errno in {errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}:
+                raise BadEntry(entry.name, os.strerror(error.errno).lower()) from error
+            raise
+        except (OverflowError, ValueError) as error:
+            raise BadEntry(entry.name, "a number or name is out of range") from error
+        self.inodes += 1
+
+    def finish(self) -> None:
+        """Set the times of directories, innermost first."""
+        for parts in sorted(self._dir_times, key=len, reverse=True):
+            self._trim()
+            with suppress(FileNotFoundError, NotADirectoryError):
+                _set_times(self._directory(parts, create=False), self._dir_times[parts])
+
+    # --- kinds ------------------------------------------------------------------------------
+
+    def _create(self, parts: Parts, entry: Entry, reader: TarReader) -> None:
+        if entry.kind is Kind.DIRECTORY:
+            self._add_directory(parts, entry)
+            return
+        if not parts or parts == self._into:
+            raise BadEntry(entry.name, "the target directory itself can only be a directory")
+        parent, name = self._directory(parts[:-1]), parts[-1]
+        match entry.kind:
+            case Kind.REGULAR:
+                self._add_file(parent, name, entry, reader)
+            case Kind.SYMLINK:
+                self._make(parent, name, lambda: os.symlink(entry.link, name, dir_fd=parent))
+                self._finish_link(parent, name, entry)
+            case Kind.HARD_LINK:
+                self._add_hard_link(parent, name, entry)
+            case Kind.CHARACTER | Kind.BLOCK_DEVICE | Kind.FIFO:
+                self._add_special(parent, name, entry)
+            case _:
+                raise BadEntry(entry.name, "unhandled tar header type")
+
+    def _add_directory(self, parts: Parts, entry: Entry) -> None:
+        if parts != self._into:
+            self._make_directory(self._directory(parts[:-1]), parts[-1])
+        elif not self._layer:
+            return  # a target that was there keeps its attributes
+        descriptor = self._directory(parts)
+        self._set_attributes(descriptor, entry)
+        self._dir_times[parts] = entry.mtime_ns
+
+    def _add_file(self, parent: int, name: str, entry: Entry, reader: TarReader) -> None:
+        try:
+            descriptor = os.open(name, _NEW_FILE, 0o600, dir_fd=parent)
+        except FileExistsError:
+            self._clear(parent, name)
+            descriptor = os.open(name, _NEW_FILE, 0o600, dir_fd=parent)
+        try:
+            reader.copy_to(descriptor)
+            self._set_attributes(descriptor, entry)
+            _set_times(descriptor, entry.mtime_ns)
+        finally:
+            os.close(descriptor)
+        self.size_bytes += entry.size_bytes
+
+    def _add_hard_link(self, parent: int, name: str, entry: Entry) -> None:
+        target = self._into + clean_parts(entry.link)
+        if not target or target == self._into:
+            raise EscapingEntry(entry.link)
+        try:
+            folder = self._directory(target[:-1], create=False)
+            os.stat(target[-1], dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            raise BadEntry(entry.name, f"link target {entry.link!r} doesn't exist") from None
+        if folder == parent and target[-1] == name:
+            return
+        self._make(
+            parent,
+            name,
+            lambda: os.link(
+                target[-1], name, src_dir_fd=folder, dst_dir_fd=parent, follow_symlinks=False
+            ),
+        )
+
+    def _add_special(self, parent: int, name: str, entry: Entry) -> None:
+        kinds = {Kind.CHARACTER: stat.S_IFCHR, Kind.BLOCK_DEVICE: stat.S_IFBLK}
+        kind = kinds.get(entry.kind, stat.S_IFIFO)
+        device = os.makedev(*entry.device) if entry.kind in kinds else 0
+        self._make(parent, name, lambda: os.mknod(name, kind | 0o600, device, dir_fd=parent))
+        descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        try:
+            path = f"/proc/self/fd/{descriptor}"  # fchmod refuses O_PATH
+            os.chown(path, *self._owner_of(entry))
+            os.chmod(path, entry.mode)  # noqa: PTH101 - hot, and no Path
+            os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
+        finally:
+            os.close(descriptor)
+
+    def _finish_link(self, parent: int, name: str, entry: Entry) -> None:
+        os.chown(name, *self._owner_of(entry), dir_fd=parent, follow_symlinks=False)
+        times = (entry.mtime_ns, entry.mtime_ns)
+        os.utime(name, ns=times, dir_fd=parent, follow_symlinks=False)
+
+    # --- whiteouts --------------------------------------------------------------------------
+
+    def _whiteout(self, parts: Parts, name: str) -> None:
+        parent, last = self._directory(parts[:-1]), parts[-1]
+        if last == OPAQUE_NAME:
+            os.setxattr(parent, OPAQUE_XATTR, b"y")
+            return
+        if last.startswith(_META_PREFIX):  # notes of aufs to itself
+            return
+        hidden = last.removeprefix(WHITEOUT_PREFIX)
+        if hidden in {"", ".", ".."}:
+            raise EscapingEntry(name)
+        try:
+            os.mknod(hidden, stat.S_IFCHR, 0, dir_fd=parent)
+        except FileExistsError:
+            # This layer has something of the name; only what lies below is hidden.
+            if stat.S_ISDIR(os.stat(hidden, dir_fd=parent, follow_symlinks=False).st_mode):
+                os.setxattr(self._directory((*parts[:-1], hidden)), OPAQUE_XATTR, b"y")
+
+    # --- names ------------------------------------------------------------------------------
+
+    def _make(self, parent: int, name: str, create: Callable[[], None]) -> None:
+        try:
+            create()
+        except FileExistsError:
+            self._clear(parent, name)
+            create()
+
+    def _clear(self, parent: int, name: str) -> None:
+        """Take away what has the name."""
+        found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        if stat.S_ISDIR(found.st_mode):
+            if self._keep_directories:
+                raise DirectoryInTheWay(name)
+            shutil.rmtree(name, dir_fd=parent)
+            self._forget_dirs()
+        else:
+            os.unlink(name, dir_fd=parent)
+            if stat.S_ISLNK(found.st_mode):
+                self._forget_dirs()
+
+    def _make_directory(self, parent: int, name: str) -> None:
+        """Ensure that a directory (no link to one) has the name."""
+        try:
+            os.mkdir(name, 0o755, dir_fd=parent)
+            return
+        except FileExistsError:
+            found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        if stat.S_ISDIR(found.st_mode):
+            return
+        hidden = self._layer and stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
+        if self._keep_directories:
+            raise FileInTheWay(name)
+        self._clear(parent, name)
+        os.mkdir(name, 0o755, dir_fd=parent)
+        if hidden:
+            descriptor = os.open(name, _DIR_FLAGS, dir_fd=parent)
+            try:
+                os.setxattr(descriptor, OPAQUE_XATTR, b"y")
+            finally:
+                os.close(descriptor)
+
+    def _directory(self, parts: Parts, *, create: bool = True) -> int:
+        """A descriptor of the directory (owned by the cache), made if missing."""
+        if not parts:
+            return self._root_fd
+        known = self._open.get(parts)
+        if known is not None:
+            self._open.move_to_end(parts)
+            return known
+        wanted = parts
+        for _ in range(_MAX_LINKS):
+            found = self._walk(wanted, create=create)
+            if isinstance(found, int):
+                self._open[parts] = found
+                return found
+            wanted = found
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+    def _walk(self, parts: Parts, *, create: bool) -> int | Parts:
+        """Open name by name; at a symlink, say where the whole path leads instead."""
+        depth = len(parts) - 1
+        while depth and parts[:depth] not in self._open:
+            depth -= 1
+        current = os.dup(self._open[parts[:depth]] if depth else self._root_fd)
+        try:
+            for at in range(depth, len(parts)):
+                try:
+                    child = self._open_or_make(current, parts[at], create=create)
+                except OSError as error:
+                    if error.errno not in {errno.ELOOP, errno.ENOTDIR}:
+                        raise
+                    if not _is_link(current, parts[at]):
+                        raise
+                    real = resolve_beneath(self._root, "/".join(parts[: at + 1]))
+                    return (*real.relative_to(self._root).parts, *parts[at + 1 :])
+                os.close(current)
+                current = child
+            found, current = current, -1
+            return found
+        finally:
+            if current >= 0:
+                os.close(current)
+
+    def _open_or_make(self, parent: int, name: str, *, create: bool) -> int:
+        try:
+            return os.open(name, _DIR_FLAGS, dir_fd=parent)
+        except FileNotFoundError:
+            if not create:
+                raise
+        except NotADirectoryError:
+            if not (self._layer and create and _is_whiteout(parent, name)):
+                raise
+        self._make_directory(parent, name)
+        return os.open(name, _DIR_FLAGS, dir_fd=parent)
+
+    def _forget_dirs(self) -> None:
+        """Paths may lead elsewhere now. Descriptors in use stay open until the next member."""
+        self._retired += self._open.values()
+        self._open.clear()
+
+    def _trim(self) -> None:
+        """Between members: close what nobody uses any more."""
+        while self._retired:
+            os.close(self._retired.pop())
+        while len(self._open) > _OPEN_DIRS:
+            os.close(self._open.popitem(last=False)[1])
+
+    # --- attributes -------------------------------------------------------------------------
+
+    def _owner_of(self, entry: Entry) -> tuple[int, int]:
+        return self._owner if self._owner is not None else (entry.uid, entry.gid)
+
+    def _set_attributes(self, descriptor: int, entry: Entry) -> None:
+        """Owner first: chown takes setuid bits and capabilities away."""
+        os.fchown(descriptor, *self._owner_of(entry))
+        os.fchmod(descriptor, entry.mode)
+        for key, value in entry.xattrs.items():
+            if key.startswith(_OVERLAY_XATTRS):
+                continue
+            try:
+                os.setxattr(descriptor, key, value)
+            except OSError as error:
+                if error.errno not in {errno.ENOTSUP, errno.EPERM}:
+                    raise
+
+
+def _set_times(descriptor: int, mtime_ns: int) -> None:
+    os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+
+
+def _is_link(parent: int, name: str) -> bool:
+    return stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+
+
+def _is_whiteout(parent: int, name: str) -> bool:
+    found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
