@@ -62,7 +62,11 @@ def _place_one(
 ) -> None:
     into_folder = placement.destination.endswith("/")
     if one.is_directory:
-        _place_files(root, _folder(root, placement.destination, owner), one, placement, owner)
+        is_new = not mounts.resolve_beneath(root, placement.destination).exists()
+        folder = _folder(root, placement.destination, owner)
+        if is_new and one.path:
+            folder.chmod(one.entry.mode if placement.chmod is None else placement.chmod)
+        _place_files(root, folder, one, placement, owner)
         return
     if placement.unpack and one.name not in placement.never_unpacked and _is_archive(one):
         folder = _folder(root, placement.destination, owner)

@@ -55,7 +55,9 @@ class Workspace:
             # Mount points that the runtime needs and an image may lack come from under its layers,
             # so that they don't end up in the step's layer.
             wanted = [
-                replace(mount, lowers=(*mount.lowers, *below)) if mount.fstype == "overlay" else mount
+                replace(mount, lowers=(*mount.lowers, *below))
+                if mount.fstype == "overlay"
+                else mount
                 for mount in wanted
             ]
         mounts.mount_all(wanted, self.path)
@@ -139,12 +141,14 @@ class Workspaces:
     async def readable(self, state: State) -> AsyncIterator[DirectoryTree]:
         """The files of a finished state."""
         path = Path(await self.workers.run(tempfile.mkdtemp, prefix="source-", dir=self._scratch))
-        work = Workspace(self, state, path)
+        chain_id = state.chain_id
         try:
-            await self.workers.run(work.open, ())
+            if chain_id is not None:
+                wanted = await self.workers.run(self.snapshots.mounts, chain_id)
+                await self.workers.run(mounts.mount_all, wanted, path)
             yield DirectoryTree(path)
         finally:
-            await self._put_away(path, work.close)
+            await self._put_away(path, lambda: mounts.unmount(path, lazy=True))
 
     async def _put_away(self, path: Path, close: Callable[[], None]) -> None:
         def work() -> None:

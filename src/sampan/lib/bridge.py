@@ -19,7 +19,7 @@ CHUNKS = 8  # in flight
 
 
 class Writable(Protocol):
-    def write(self, data: bytes, /) -> object: ...
+    def write(self, data: bytes | memoryview, /) -> object: ...
 
 
 class Readable(Protocol):
@@ -36,7 +36,7 @@ class _Outgoing:
         self.chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.closed = False
 
-    def write(self, data: bytes, /) -> int:
+    def write(self, data: bytes | memoryview, /) -> int:
         self._buffer += data
         if len(self._buffer) >= CHUNK_BYTES:
             self.flush()

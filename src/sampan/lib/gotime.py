@@ -86,6 +86,30 @@ def parse_duration_ns(text: str) -> int:
     return int(-total if text.startswith("-") else total)
 
 
+def format_duration(duration_ns: int) -> str:
+    """Go's Duration.String: "0s", "1.5s", "1m0s", "2h3m4s", "300ms"."""
+    if duration_ns == 0:
+        return "0s"
+    sign, rest = ("-", -duration_ns) if duration_ns < 0 else ("", duration_ns)
+    if rest < NANOS:
+        unit = next(name for name in ("ms", "µs", "ns") if rest >= _UNITS_NS[name])
+        return f"{sign}{_decimal(rest, _UNITS_NS[unit])}{unit}"
+    minutes, seconds_ns = divmod(rest, 60 * NANOS)
+    text = f"{_decimal(seconds_ns, NANOS)}s"
+    if minutes:
+        hours, minutes = divmod(minutes, 60)
+        text = f"{hours}h{minutes}m{text}" if hours else f"{minutes}m{text}"
+    return sign + text
+
+
+def _decimal(value: int, unit: int) -> str:
+    whole, fraction = divmod(value, unit)
+    if not fraction:
+        return str(whole)
+    digits = f"{fraction:0{len(str(unit)) - 1}d}".rstrip("0")
+    return f"{whole}.{digits}"
+
+
 def parse_moment_ns(text: str, *, now: int | None = None) -> int:
     """`since` and `until`: Unix seconds[.nanos], RFC 3339, or a duration back from now."""
     if re.fullmatch(r"\d+(\.\d{1,9})?", text):

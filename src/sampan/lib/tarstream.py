@@ -66,8 +66,11 @@ class UnexpectedEof(CorruptTar):
         super().__init__("unexpected EOF")
 
 
+Bytes = bytes | memoryview
+
+
 class Readable(Protocol):
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int, /) -> Bytes:
         """At most `size` bytes; fewer don't mean the end, none do."""
         ...
 

@@ -9,7 +9,7 @@ import os
 from typing import Protocol
 
 from sampan.errors import InvalidArgument
-from sampan.lib.tarstream import BLOCK, CHUNK, XATTR_PREFIX, Entry, Kind, Readable
+from sampan.lib.tarstream import BLOCK, CHUNK, XATTR_PREFIX, Bytes, Entry, Kind, Readable
 
 _OCTAL_7 = 0o7777777
 _OCTAL_11 = 0o77777777777
@@ -17,7 +17,7 @@ _NANOS = 1_000_000_000
 
 
 class Writable(Protocol):
-    def write(self, data: bytes, /) -> object: ...
+    def write(self, data: Bytes, /) -> object: ...
 
 
 class TarWriter:

@@ -43,12 +43,20 @@ log = logging.getLogger(__name__)
 class ExecTask:
     """A process started by `Task.exec`."""
 
-    def __init__(self, task: "Task", spec: ExecSpec, stream: TaskStream, pid: int) -> None:
-        self.id = spec.id
+    def __init__(
+        self,
+        task: "Task",
+        exec_id: str,
+        *,
+        stream: TaskStream,
+        pid: int,
+        exit_code: "asyncio.Future[int]",
+    ) -> None:
+        self.id = exec_id
         self.pid = pid
         self.stream = stream
         self._task = task
-        self._exit = task.exec_exit(spec.id)
+        self._exit = exit_code
 
     async def wait(self) -> int:
         """The exit code; 137 if the container's monitor was killed."""
@@ -165,7 +173,8 @@ class Task:
     async def exec(self, spec: ExecSpec) -> ExecTask:
         """Run one more process in the container. Raises LaunchFailed."""
         sock = await connect(self.spec.state_dir)
-        self._exec_exits[spec.id] = asyncio.get_running_loop().create_future()
+        exit_code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._exec_exits[spec.id] = exit_code
         try:
             answer = await request_line(sock, _exec_request(spec))
             if "error" in answer:
@@ -176,13 +185,12 @@ class Task:
                     verb="exec",
                 )
         except BaseException:
-            self._exec_exits.pop(spec.id).cancel()
+            self._exec_exits.pop(spec.id, None)
             sock.close()
             raise
-        return ExecTask(self, spec, TaskStream(sock), answer["ok"]["pid"])
-
-    def exec_exit(self, exec_id: str) -> asyncio.Future[int]:
-        return self._exec_exits[exec_id]
+        return ExecTask(
+            self, spec.id, stream=TaskStream(sock), pid=answer["ok"]["pid"], exit_code=exit_code
+        )
 
     # -- what the monitor says
 

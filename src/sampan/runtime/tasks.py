@@ -2,6 +2,7 @@
 
     <root>/oci/<runtime>/     state of the OCI runtime (its --root)
     <state_dir>/              one folder a task, see monitor/main.py; made and removed here
+      bundle/                 may be in it: config.json is given its compiled seccomp profile
 
 `root` is the daemon's exec root; a reboot empties it, and with it every task is gone.
 """
@@ -20,6 +21,7 @@ from sampan.linux.cgroups import CgroupLayout
 from sampan.linux.pidfd import start_tick
 from sampan.runtime.monitor.client import MonitorGone, Zygote, connect
 from sampan.runtime.runtimes import RuntimeProgram
+from sampan.runtime.seccomp import SeccompPrograms
 from sampan.runtime.streams import TaskStream
 from sampan.runtime.task import KILLED, ExecTask, Task, read_exit, write_exit
 from sampan.runtime.task_spec import ExecSpec, ExitStatus, LaunchFailed, LogTarget, TaskSpec
@@ -53,6 +55,7 @@ class TaskService:
         self._root = root
         self._layout = layout or CgroupLayout.detect()
         self._workers = workers or Workers(4)
+        self._programs = SeccompPrograms()
         self._zygote = Zygote(python)
 
     @property
@@ -69,8 +72,10 @@ class TaskService:
 
     async def create(self, spec: TaskSpec) -> Task:
         """A monitor for `spec`: attach and launch are possible, nothing runs yet."""
-        shutil.rmtree(spec.state_dir, ignore_errors=True)
-        spec.state_dir.mkdir(parents=True, mode=0o700)
+        spec.state_dir.mkdir(parents=True, mode=0o700, exist_ok=True)
+        _clear(spec)
+        if Path(spec.runtime_path).name.startswith("crun"):
+            await self._workers.run(self._programs.annotate, spec.bundle / "config.json")
         try:
             write_atomic(spec.state_dir / "task.json", self._task_file(spec), durable=False)
             task = Task(spec, self._program(spec))
@@ -81,7 +86,7 @@ class TaskService:
                 await task.detach()
                 raise
         except BaseException:
-            shutil.rmtree(spec.state_dir, ignore_errors=True)
+            _clear(spec)
             raise
         return task
 
@@ -157,6 +162,17 @@ class TaskService:
             "log": _log_settings(spec.log),
         }
         return json.dumps(task).encode()
+
+
+def _clear(spec: TaskSpec) -> None:
+    """Remove an earlier run's files; the new bundle may be in the same folder."""
+    for path in spec.state_dir.iterdir():
+        if path == spec.bundle:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _log_settings(target: LogTarget | None) -> dict[str, Any] | None:

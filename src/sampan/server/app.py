@@ -11,6 +11,7 @@ import logging
 import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -48,6 +49,11 @@ class _ConnectionServer(web.Server):
         super().__init__(handler, request_factory=_make_request)
         self.hangups = Hangups(asyncio.get_running_loop())
 
+    def leave_all(self) -> None:
+        for connection in self.connections:
+            if isinstance(connection, Connection):
+                connection.leave()
+
     def __call__(self) -> Connection:
         return Connection(
             self,
@@ -78,18 +84,20 @@ class ApiServer:
         self._listeners.append(server)
 
     async def close(self) -> None:
-        """Stop accepting, give calls in flight some seconds, then cancel them."""
+        """Stop accepting, end streams, give other calls in flight some seconds, cancel them."""
         for listener in self._listeners:
             listener.close()
+        self._server.leave_all()
         self._server.pre_shutdown()
         await self._server.shutdown(SHUTDOWN_S)
         self._server.hangups.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = cast("Connection", request.protocol)
         try:
             response = await self._answer(request)
         except ConnectionError:
-            request.protocol.force_close()
+            connection.force_close()
             return Handed()
         except Exception as error:  # noqa: BLE001 - the boundary of a request: logged by expected()
             failure = expected(error, what=f"{request.method} {request.path}")
@@ -98,6 +106,8 @@ class ApiServer:
         if not response.prepared:
             for name, value in BASE_HEADERS.items():
                 response.headers[name] = value
+            if connection.upgrading:  # refused: what follows on this socket isn't HTTP
+                response.force_close()
         return response
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -1,9 +1,9 @@
 """One client connection: aiohttp's protocol plus what the Docker API needs beyond HTTP.
 
-* `gone` is done once the client has disappeared, so that long calls can stop.
+* `gone` is done once the client has disappeared (or the server stops), so that long calls can end.
 * `take_over` hands the raw socket to another protocol (attach, exec), with the bytes that the
-  client sent before our answer. aiohttp has no public way to do this; the private members that
-  it takes (`_message_tail`, `_upgraded`, `_lingering_time`) are touched in this file only.
+  client sent before our answer (gate.py). aiohttp has no public way to do this: its private
+  members are touched in this file only.
 * A client may shut down its writing side right after an Upgrade request; the socket stays open
   then. Half-closing after an ordinary request counts as going away.
 """
@@ -13,11 +13,14 @@ from typing import Any
 
 from aiohttp import web
 
+from sampan.server.gate import Gate
 from sampan.server.hangups import Hangups
+
+KEPT_LIMIT_BYTES = 256 << 10  # bytes ahead of our answer at which the client is paused
 
 
 class Connection(web.RequestHandler):
-    __slots__ = ("_saw_eof", "gone", "hangups")
+    __slots__ = ("_gate", "_saw_eof", "gone", "hangups")
 
     def __init__(
         self,
@@ -30,15 +33,34 @@ class Connection(web.RequestHandler):
         super().__init__(server, loop=loop, **settings)
         self.hangups = hangups
         self.gone: asyncio.Future[None] = loop.create_future()
+        self._gate = Gate()
         self._saw_eof = False
+
+    @property
+    def upgrading(self) -> bool:
+        """The current request asked for the raw stream; the connection serves no other."""
+        return self._gate.upgrading
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
+        self.leave()
+
+    def leave(self) -> None:
+        """Tell long calls that nobody listens any more: the client left, or the server stops."""
         if not self.gone.done():
             self.gone.set_result(None)
 
+    def data_received(self, data: bytes) -> None:
+        if self._waiter is not None and not self._messages:
+            self._gate.next_request()  # idle: the last request is answered and its body read
+        passed = self._gate.feed(data) if data else data
+        if passed or not data:
+            super().data_received(passed)
+        if len(self._gate.kept) >= KEPT_LIMIT_BYTES and self.transport is not None:
+            self.transport.pause_reading()
+
     def eof_received(self) -> bool | None:  # type: ignore[override]
-        if self._upgraded:
+        if self.upgrading:
             self._saw_eof = True
             return True
         return None
@@ -52,13 +74,14 @@ class Connection(web.RequestHandler):
         transport = self.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("client went away before the upgrade")
-        early, self._message_tail = self._message_tail, b""
         transport.set_protocol(protocol)
         self._lingering_time = 0.0
         self.keep_alive(val=False)
-        if self._buffer_paused:
-            self._resume_reading_for_buffer()
         self.transport = None  # aiohttp must neither write to it nor close it any more
+        early = bytes(self._gate.kept)
+        self._gate.kept.clear()
+        if len(early) >= KEPT_LIMIT_BYTES:
+            transport.resume_reading()
         return transport, early, self._saw_eof
 
 

@@ -43,11 +43,11 @@ class Session(Protocol):
 
 
 class RawStream(asyncio.Protocol):
-    """The client's end: `read`, `write`, `finish`; `gone` is done when the socket is closed."""
+    """The client's end: `read`, `write`, `finish`; `gone` is the connection's."""
 
     def __init__(self, connection: Connection) -> None:
-        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._connection = connection
+        self.gone = connection.gone
         self._buffer = bytearray()
         self._changed = asyncio.Event()  # input, its end, or the loss of the client
         self._writable = asyncio.Event()
@@ -83,8 +83,6 @@ class RawStream(asyncio.Protocol):
         self._eof = True
         self._changed.set()
         self._writable.set()
-        if not self.gone.done():
-            self.gone.set_result(None)
         self._connection.connection_lost(exc)
 
     def pause_writing(self) -> None:

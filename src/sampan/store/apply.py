@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sampan.lib.tarstream import Readable, TarReader
+from sampan.lib.tarstream import Bytes, Readable, TarReader
 from sampan.linux.mounts import resolve_beneath
 from sampan.oci.digest import PREFIX, Digest
 from sampan.store.decompress import Compression, decompressed
@@ -21,9 +21,17 @@ Progress = Callable[[int], None]  # told how many (compressed) bytes were read s
 
 
 @dataclass(frozen=True, slots=True)
-class Extracted:
-    """`size_bytes` is the sum of the files' sizes."""
+class Unpacked:
+    """`size_bytes` is the sum of the files' sizes; `diff_id` is None if nobody hashed."""
 
+    diff_id: Digest | None
+    size_bytes: int
+    inodes: int
+    compression: Compression
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
     diff_id: Digest
     size_bytes: int
     inodes: int
@@ -35,7 +43,7 @@ class _Hashing:
         self._source = source
         self._hash = hashlib.sha256()
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int, /) -> Bytes:
         data = self._source.read(size)
         self._hash.update(data)
         return data
@@ -51,7 +59,7 @@ class _Counting:
         self._on_progress = on_progress
         self._total = 0
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int, /) -> Bytes:
         data = self._source.read(size)
         self._total += len(data)
         self._on_progress(self._total)
@@ -65,15 +73,25 @@ def extract(source: Readable, root: Path, *, on_progress: Progress | None = None
     """
     if on_progress is not None:
         source = _Counting(source, on_progress)
+    done = unpack(source, root)
+    assert done.diff_id is not None
+    return Extracted(done.diff_id, done.size_bytes, done.inodes, done.compression)
+
+
+def unpack(source: Readable, root: Path, *, hash_uncompressed: bool = True) -> Unpacked:
+    """As `extract`. A caller that hashes the bytes anyway spares it for uncompressed ones."""
     compression, plain = decompressed(source)
-    hashing = _Hashing(plain)
-    reader = TarReader(hashing)
+    hashing = None
+    if hash_uncompressed or compression is not Compression.PLAIN:
+        plain = hashing = _Hashing(plain)
+    reader = TarReader(plain)
     with Extractor(root, layer=True) as extractor:
         for entry in reader:
             extractor.add(entry, reader)
         reader.drain()
         extractor.finish()
-        return Extracted(hashing.digest, extractor.size_bytes, extractor.inodes, compression)
+        diff_id = None if hashing is None else hashing.digest
+        return Unpacked(diff_id, extractor.size_bytes, extractor.inodes, compression)
 
 
 def plain_extract(

@@ -14,7 +14,7 @@ import zstandard
 from isal import igzip_lib
 
 from sampan.errors import DataLoss
-from sampan.lib.tarstream import CHUNK, Readable
+from sampan.lib.tarstream import CHUNK, Bytes, Readable
 
 MAGIC_BYTES = 6
 
@@ -55,7 +55,7 @@ class Joined:
         self._beginning = beginning
         self._source = source
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int, /) -> Bytes:
         if self._beginning:
             piece, self._beginning = self._beginning[:size], self._beginning[size:]
             return piece
@@ -91,7 +91,7 @@ class _Decompressor(Protocol):
     def needs_input(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+    def decompress(self, data: Bytes, max_length: int) -> bytes: ...
 
 
 class _Zstd:
@@ -113,8 +113,8 @@ class _Zstd:
     def needs_input(self) -> bool:
         return not self._waiting
 
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        whole = self._waiting + data if self._waiting else data
+    def decompress(self, data: Bytes, max_length: int) -> bytes:
+        whole = self._waiting + data
         piece, self._waiting = whole[:_ZSTD_STEP], whole[_ZSTD_STEP:]
         return bytes(self._inner.decompress(piece))
 
@@ -142,11 +142,11 @@ class _Decompressing:
         self._compression = compression
         self._inner = _MAKERS[compression]()
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int, /) -> Bytes:
         while True:
             if self._inner.eof and not self._next_member():
                 return b""
-            data = b""
+            data: Bytes = b""
             if self._inner.needs_input:
                 data = self._source.read(CHUNK)
                 if not data:

@@ -114,17 +114,19 @@ class OverlaySnapshotter:
             (self._root / stage.key / "work").mkdir(mode=0o700)
             if parent is not None:
                 _copy_root_attributes(self.upper(parent), stage.path)
-            with self._database.transaction() as cursor:
-                if _row(cursor, key) is not None:
-                    raise SnapshotExists(key)
-                _insert(cursor, key, parent, stage.key)
-        except sqlite3.IntegrityError as error:
-            self.drop_stage(stage)
-            raise SnapshotNotFound(parent or "") from error
+            self._insert_active(key, parent, stage)
         except BaseException:
             self.drop_stage(stage)
             raise
         self._stages.discard(stage.key)
+
+    def _insert_active(self, key: SnapshotKey, parent: ChainId | None, stage: Stage) -> None:
+        with self._database.transaction() as cursor:
+            if _row(cursor, key) is not None:
+                raise SnapshotExists(key)
+            if parent is not None and _row(cursor, parent) is None:
+                raise SnapshotNotFound(parent)
+            _insert(cursor, key, parent, stage.key)
 
     def commit(self, key: SnapshotKey, name: ChainId) -> None:
         """The snapshot must not be mounted, and nothing may write to it any more."""
@@ -146,15 +148,20 @@ class OverlaySnapshotter:
             self._discard(directory)
 
     def remove(self, key: str) -> None:
+        doomed = self.unlink(key)
+        if doomed is not None:
+            shutil.rmtree(doomed, ignore_errors=True)
+
+    def unlink(self, key: str) -> Path | None:
         with self._database.transaction() as cursor:
             row = _row(cursor, key)
             if row is None:
-                return
+                return None
             try:
                 cursor.execute("DELETE FROM snapshots WHERE key = ?", (key,))
             except sqlite3.IntegrityError as error:
                 raise SnapshotHasChildren(key) from error
-        self._discard(row[3])
+        return self._set_aside(row[3])
 
     # --- looking ----------------------------------------------------------------------------
 
@@ -232,11 +239,17 @@ class OverlaySnapshotter:
         return found
 
     def _discard(self, directory: str) -> None:
-        """Out of sight at once; what can't be removed now goes at the next start."""
+        doomed = self._set_aside(directory)
+        if doomed is not None:
+            shutil.rmtree(doomed, ignore_errors=True)
+
+    def _set_aside(self, directory: str) -> Path | None:
+        """Out of sight at once; what can't be removed afterwards goes at the next start."""
         doomed = self._root / (_DEAD + secrets.token_hex(4))
         with suppress(FileNotFoundError):
             (self._root / directory).rename(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
+            return doomed
+        return None
 
     def _sync(self) -> None:
         descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -297,14 +310,14 @@ def _copy_root_attributes(source: Path, target: Path) -> None:
 
 
 def measure(path: Path) -> Usage:
-    """Walk a layer. Files that vanish meanwhile don't count."""
+    """Walk a layer. What vanishes meanwhile, or is nested beyond PATH_MAX, doesn't count."""
     total = count = 0
     seen: set[int] = set()
     pending = [os.fspath(path)]
     while pending:
-        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(pending.pop()) as entries:
+        with suppress(OSError), os.scandir(pending.pop()) as entries:
             for entry in entries:
-                with suppress(FileNotFoundError):
+                with suppress(OSError):
                     found = entry.stat(follow_symlinks=False)
                     count += 1
                     if stat.S_ISDIR(found.st_mode):

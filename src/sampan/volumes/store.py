@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from sampan.errors import NotFound
 from sampan.lib import gotime
 from sampan.lib.atomicfile import fsync_dir
 from sampan.lib.ids import random_id
@@ -139,8 +140,9 @@ class VolumeStore:
         return sum(path.lstat().st_blocks * 512 for path in volume.mountpoint.rglob("*"))
 
     def _find(self, name: str) -> Volume | None:
-        body = self._documents.find(name)
-        if body is None:
+        try:
+            body = self._documents.get(name)
+        except NotFound:
             return None
         return self._volume(name, msgspec.json.decode(body, type=_Document))
 

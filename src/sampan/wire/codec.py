@@ -2,7 +2,8 @@
 
 In: unknown fields pass, `null` means the field's zero value, a lone string stands for a list of
 one where a list of strings is wanted (Go's strslice). Out: fields named in a struct's `OMITEMPTY`
-are left out while empty, map keys are sorted, HTML characters aren't escaped.
+are left out while empty (those in `OMITNONE` only while None), map keys are sorted, HTML
+characters aren't escaped.
 """
 
 import types
@@ -20,6 +21,7 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all API structs."""
 
     OMITEMPTY: ClassVar[frozenset[str]] = frozenset()
+    OMITNONE: ClassVar[frozenset[str]] = frozenset()  # Go's pointers with omitempty: 0 stays
 
 
 class Body(InvalidArgument):
@@ -50,11 +52,12 @@ def encode(value: Any) -> bytes:
 def to_plain(value: Any) -> Any:
     """Structs to dicts, leaving out empty OMITEMPTY fields; dicts get sorted keys."""
     if isinstance(value, Wire):
-        omit = value.OMITEMPTY
+        omit, omit_none = value.OMITEMPTY, value.OMITNONE
         return {
             name: to_plain(field)
             for name in value.__struct_fields__
-            if (field := getattr(value, name)) or name not in omit
+            if (field := getattr(value, name))
+            or (name not in omit and (field is not None or name not in omit_none))
         }
     if isinstance(value, msgspec.Struct):
         return msgspec.to_builtins(value)

@@ -205,5 +205,3 @@ def test_engine_outside_a_swarm_answers_as_dockerd(served):
         assert (plugin.status, message(plugin)) == (404, 'plugin "ns/x:1" not found')
 
     served(SwarmRouter().routes(), scenario)
-
-

@@ -42,6 +42,11 @@ def expand_words(word: str, variables: Mapping[str, str], escape: str = "\\") ->
     return _Expansion(word, variables, escape).result()[1]
 
 
+def expand_body(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
+    """A here-document: quotes mean nothing, the escape character only before `$` and itself."""
+    return _Expansion(text, variables, escape, quotes=False).result()[0]
+
+
 class _Words:
     """Collects words beside the plain result: quoted pieces never split."""
 
@@ -71,7 +76,10 @@ class _Words:
 class _Expansion:
     """One word being expanded: a recursive descent over its characters."""
 
-    def __init__(self, word: str, variables: Mapping[str, str], escape: str) -> None:
+    def __init__(
+        self, word: str, variables: Mapping[str, str], escape: str, *, quotes: bool = True
+    ) -> None:
+        self._quotes = quotes
         self._word = word
         self._at = 0
         self._variables = variables
@@ -102,10 +110,10 @@ class _Expansion:
             if char == stop:
                 self._at += 1
                 return text
-            if char == "'":
+            if char == "'" and self._quotes:
                 piece = self._single_quoted()
                 words.quoted(piece)
-            elif char == '"':
+            elif char == '"' and self._quotes:
                 piece = self._double_quoted()
                 words.quoted(piece)
             elif char == "$":
@@ -126,7 +134,9 @@ class _Expansion:
         escape = self._take()
         following = self._peek()
         self._at += 1
-        return escape + following if keep and following else following
+        if not self._quotes:
+            keep = following not in {"$", self._escape}
+        return escape + following if keep else following
 
     def _single_quoted(self) -> str:
         end = self._word.find("'", self._at + 1)

@@ -50,7 +50,10 @@ class Env(Instruction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label(Instruction):
+    """`literal`: from the client's own request, not expanded."""
+
     pairs: tuple[tuple[str, str], ...]
+    literal: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from sampan.builder.graph import Result
 from sampan.builder.progress import Emit
 from sampan.builder.results import Files, State
 from sampan.builder.trees import Tree
+from sampan.errors import InvalidArgument, SampanError
 from sampan.oci.platform import Platform
 from sampan.store.image_records import Image
 
@@ -24,38 +25,52 @@ class BaseImages(Protocol):
         ...
 
 
+class BadFrom(InvalidArgument):
+    def __init__(self, value: str, reason: str) -> None:
+        super().__init__(f"invalid from flag value {value}: {reason}")
+
+
 class ImageSource:
     """`reference` is expanded; None for `platform` is whatever is there."""
 
     def __init__(
-        self, images: BaseImages, reference: str, *, platform: Platform | None, pull: bool
+        self,
+        images: BaseImages,
+        reference: str,
+        *,
+        platform: Platform | None,
+        pull: bool,
+        is_from_flag: bool = False,
     ) -> None:
         self._images = images
         self._reference = reference
         self._platform = platform
         self._pull = pull
+        self._is_from_flag = is_from_flag
 
     async def key(self, inputs: Sequence[Result]) -> str | None:
         return None
 
     async def run(self, inputs: Sequence[Result], emit: Emit) -> Result:
-        image = await self._images.resolve(
-            self._reference, platform=self._platform, pull=self._pull, emit=emit
-        )
+        try:
+            image = await self._images.resolve(
+                self._reference, platform=self._platform, pull=self._pull, emit=emit
+            )
+        except SampanError as error:
+            if self._is_from_flag:
+                raise BadFrom(self._reference, error.message) from error
+            raise
         return State(image)
 
 
-class Known:
-    """A result that is there already: a finished stage, FROM scratch."""
-
-    def __init__(self, result: Result) -> None:
-        self._result = result
+class ScratchSource:
+    """FROM scratch: nothing."""
 
     async def key(self, inputs: Sequence[Result]) -> str | None:
         return None
 
     async def run(self, inputs: Sequence[Result], emit: Emit) -> Result:
-        return self._result
+        return State()
 
 
 class ContextSource:

@@ -62,5 +62,3 @@ def _make(root: Path, path: str) -> None:
         mounts.make_dirs_beneath(root, path)
     except NotADirectoryError:
         raise NotADirectory(path) from None
-
-

@@ -215,7 +215,7 @@ class Execs:
 
     # --- inspect, resize --------------------------------------------------------------------------
 
-    def inspect(self, exec_id: str) -> ExecInspect:
+    async def inspect(self, exec_id: str) -> ExecInspect:
         this = self._get(exec_id)
         config = this.config
         argv = config.Cmd or []

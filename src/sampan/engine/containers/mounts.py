@@ -93,9 +93,7 @@ def _requested(host: HostSettings) -> Iterable[MountPlan]:
 # --- volumes-from -------------------------------------------------------------------------------
 
 
-def _inherited(
-    text: str, mounts_of: Callable[[str], Iterable[MountPoint]]
-) -> Iterable[MountPoint]:
+def _inherited(text: str, mounts_of: Callable[[str], Iterable[MountPoint]]) -> Iterable[MountPoint]:
     if not text:
         raise InvalidArgument("volumes-from specification cannot be an empty string")
     name, _, mode = text.partition(":")

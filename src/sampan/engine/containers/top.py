@@ -8,7 +8,13 @@ import subprocess
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sampan.errors import Internal, InvalidArgument
+from sampan.engine.containers.live import LiveContainers
+from sampan.engine.containers.record import event_attributes
+from sampan.engine.containers.registry import ContainerRegistry
+from sampan.engine.events import EventLog
+from sampan.errors import Conflict, Internal, InvalidArgument
+from sampan.lib.workers import Workers
+from sampan.linux.cgroups import CgroupLayout
 
 LIMIT_S = 10
 
@@ -46,3 +52,33 @@ def select_rows(output: str, pids: Collection[int]) -> ProcessTable:
         if len(cells) > column and cells[column].isdecimal() and int(cells[column]) in pids:
             rows.append(cells)
     return ProcessTable(titles, tuple(rows))
+
+
+class Top:
+    """The use case: whose processes, and the event."""
+
+    def __init__(
+        self,
+        *,
+        registry: ContainerRegistry,
+        live: LiveContainers,
+        layout: CgroupLayout,
+        events: EventLog,
+        workers: Workers,
+    ) -> None:
+        self._registry = registry
+        self._live = live
+        self._layout = layout
+        self._events = events
+        self._workers = workers
+
+    async def top(self, text: str, arguments: str) -> ProcessTable:
+        """Raises NoSuchContainer, Conflict (not running) and InvalidArgument (bad arguments)."""
+        container = self._registry.get(text)
+        if not container.state.pid:
+            raise Conflict(f"Container {container.id} is not running")
+        group = self._live.task(container.id).spec.cgroup_path
+        pids = await self._workers.run(self._layout.processes, group)
+        table = await self._workers.run(process_table, arguments, frozenset(pids))
+        self._events.publish("container", "top", container.id, event_attributes(container))
+        return table

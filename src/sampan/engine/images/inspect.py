@@ -1,6 +1,6 @@
 """GET /images/{name}/json and /history: one image in full, and how it came about."""
 
-from sampan.engine.images.layers import LayerStore, chains_of
+from sampan.engine.images.layers import chains_of, layer_size
 from sampan.errors import NotFound
 from sampan.lib import gotime
 from sampan.lib.workers import Workers
@@ -9,6 +9,7 @@ from sampan.oci.digest import ChainId
 from sampan.oci.image_config import ImageRunConfig
 from sampan.oci.platform import normalise
 from sampan.store.images import Image, ImageStore, NoSuchImage
+from sampan.store.snapshots import Snapshotter
 from sampan.wire.containers import ContainerConfig, HealthConfig
 from sampan.wire.images import (
     DriverData,
@@ -31,9 +32,9 @@ class PlatformMismatch(NotFound):
 
 
 class ImageInspector:
-    def __init__(self, *, images: ImageStore, layers: LayerStore, workers: Workers) -> None:
+    def __init__(self, *, images: ImageStore, snapshots: Snapshotter, workers: Workers) -> None:
         self._images = images
-        self._layers = layers
+        self._snapshots = snapshots
         self._workers = workers
 
     async def inspect(self, name: str, *, platform: Platform | None = None) -> ImageInspect:
@@ -74,15 +75,15 @@ class ImageInspector:
         )
 
     def _driver_data(self, chain_id: ChainId | None) -> dict[str, str]:
-        if chain_id is None or not self._layers.exists(chain_id):
+        if chain_id is None or not self._snapshots.exists(chain_id):
             return {}
-        upper = self._layers.upper(chain_id)
+        upper = self._snapshots.upper(chain_id)
         data = {
             "MergedDir": str(upper.parent / "merged"),
             "UpperDir": str(upper),
             "WorkDir": str(upper.parent / "work"),
         }
-        if lowers := self._layers.lowers(chain_id):
+        if lowers := self._snapshots.lowers(chain_id):
             data["LowerDir"] = ":".join(str(path) for path in lowers)
         return data
 
@@ -98,7 +99,7 @@ class ImageInspector:
                     Created=_seconds(entry.created),
                     CreatedBy=entry.created_by,
                     Id=MISSING,
-                    Size=self._layers.size_bytes(chain) if chain else 0,
+                    Size=layer_size(self._snapshots, chain) if chain else 0,
                 )
             )
         return self._identified(image, steps[::-1])

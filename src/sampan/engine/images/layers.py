@@ -1,28 +1,18 @@
-"""What the engine's image use cases need to know of unpacked layers."""
-
-from pathlib import Path
-from typing import Protocol
+"""Small questions about the unpacked layers of images."""
 
 from sampan.oci.digest import ChainId, chain_ids
 from sampan.oci.image_config import ImageSpec
-
-
-class LayerStore(Protocol):
-    """The part of a snapshotter that is read here; blocking, thread-safe."""
-
-    def exists(self, key: ChainId) -> bool: ...
-
-    def size_bytes(self, key: ChainId) -> int:
-        """Of the layer alone; 0 when it isn't unpacked."""
-        ...
-
-    def upper(self, key: ChainId) -> Path: ...
-
-    def lowers(self, key: ChainId) -> list[Path]:
-        """The layers under it, top first."""
-        ...
+from sampan.store.snapshots import SnapshotNotFound, Snapshotter
 
 
 def chains_of(spec: ImageSpec) -> list[ChainId]:
     """Chain ids of an image's layers, base first."""
     return chain_ids(spec.rootfs.diff_ids)
+
+
+def layer_size(snapshots: Snapshotter, chain: ChainId) -> int:
+    """Bytes of the layer alone; 0 when it isn't unpacked here."""
+    try:
+        return snapshots.usage(chain).size_bytes
+    except SnapshotNotFound:
+        return 0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sampan.engine.images import pattern
-from sampan.engine.images.layers import LayerStore, chains_of
+from sampan.engine.images.layers import chains_of, layer_size
 from sampan.engine.images.users import ImageUsers
 from sampan.errors import InvalidArgument
 from sampan.lib import gotime
@@ -17,6 +17,7 @@ from sampan.lib.workers import Workers
 from sampan.oci.digest import ChainId, Digest
 from sampan.oci.reference import parse_reference
 from sampan.store.images import Image, ImageStore
+from sampan.store.snapshots import Snapshotter
 from sampan.wire.filters import Filters
 from sampan.wire.images import ImageSummary
 
@@ -37,10 +38,10 @@ class Named:
 
 class ImageListing:
     def __init__(
-        self, *, images: ImageStore, layers: LayerStore, users: ImageUsers, workers: Workers
+        self, *, images: ImageStore, snapshots: Snapshotter, users: ImageUsers, workers: Workers
     ) -> None:
         self._images = images
-        self._layers = layers
+        self._snapshots = snapshots
         self._users = users
         self._workers = workers
 
@@ -119,7 +120,7 @@ class ImageListing:
         users: Counter[ChainId] = Counter()
         for image in self._images.list():
             users.update(set(chains_of(image.spec)))
-        sizes = {chain: self._layers.size_bytes(chain) for chain, n in users.items() if n > 1}
+        sizes = {chain: layer_size(self._snapshots, chain) for chain, n in users.items() if n > 1}
         return {
             image.id: sum(sizes.get(chain, 0) for chain in set(chains_of(image.spec)))
             for image in images

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sampan.engine.images.events import ImageEvents
-from sampan.engine.images.layers import LayerStore, chains_of
+from sampan.engine.images.layers import chains_of, layer_size
 from sampan.engine.images.users import ImageUser, ImageUsers
 from sampan.errors import Conflict, InvalidArgument
 from sampan.lib.ids import short
@@ -29,6 +29,7 @@ from sampan.oci.reference import (
     parse_reference,
 )
 from sampan.store.images import Image, ImageStore
+from sampan.store.snapshots import Snapshotter
 from sampan.wire.images import DeleteItem
 
 
@@ -67,14 +68,14 @@ class ImageRemover:
         self,
         *,
         images: ImageStore,
-        layers: LayerStore,
+        snapshots: Snapshotter,
         users: ImageUsers,
         events: ImageEvents,
         garbage: Garbage,
         workers: Workers,
     ) -> None:
         self._images = images
-        self._layers = layers
+        self._snapshots = snapshots
         self._users = users
         self._events = events
         self._garbage = garbage
@@ -160,7 +161,7 @@ class ImageRemover:
         self._images.remove(image.id)
         kept = {chain for other in self._images.list() for chain in chains_of(other.spec)}
         released = [chain for chain in reversed(chains_of(image.spec)) if chain not in kept]
-        return released, sum(self._layers.size_bytes(chain) for chain in released)
+        return released, sum(layer_size(self._snapshots, chain) for chain in released)
 
     def _is_name(self, text: str) -> bool:
         """Names win over ids that begin like them."""

@@ -168,9 +168,7 @@ class LogFile:
 
     def _open(self, mode: int) -> None:
         try:
-            self._fd = os.open(
-                self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | mode, 0o640
-            )
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | mode, 0o640)
             self._size = os.fstat(self._fd).st_size
         except OSError:
             self._fd = -1

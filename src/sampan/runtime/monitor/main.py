@@ -321,9 +321,7 @@ class Exec:
 
     _serial = 0
 
-    def __init__(
-        self, monitor: Monitor, name: str, sock: _socket.socket, request: Request
-    ) -> None:
+    def __init__(self, monitor: Monitor, name: str, sock: _socket.socket, request: Request) -> None:
         self.pid = 0
         self._monitor = monitor
         self._name = name

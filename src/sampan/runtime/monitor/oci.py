@@ -76,9 +76,7 @@ class Runtime:
         self._argv = [*argv, "--log=/dev/null"]
         self._children = children
 
-    def call(
-        self, arguments: list[str], fds: tuple[int, ...], done: Callable[[int], None]
-    ) -> None:
+    def call(self, arguments: list[str], fds: tuple[int, ...], done: Callable[[int], None]) -> None:
         """Start a call with `fds` as 0, 1, 2 and give its exit code to `done`."""
         actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(fds)]
         try:

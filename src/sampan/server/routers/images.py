@@ -148,9 +148,7 @@ class ImagesRouter:
 
     async def inspect_distribution(self, call: Call) -> web.Response:
         name = call.params["name"]
-        return call.reply(
-            await self._distribution.inspect(name, credentials=call.credentials())
-        )
+        return call.reply(await self._distribution.inspect(name, credentials=call.credentials()))
 
 
 def _list_filters(call: Call) -> Filters:

@@ -1,0 +1,1 @@
+"""Typed instructions to graph vertices, one module per family of instructions."""

@@ -1,0 +1,82 @@
+"""The bridge device of a network: made if missing, addressed, and fit for published ports.
+
+Functions of the networking thread, in the host's namespace. `ensure_bridge` is idempotent: at
+every start of the daemon it puts back what was lost and touches nothing else.
+"""
+
+import logging
+import secrets
+from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip_network
+
+from sampan.lib.log import fields
+from sampan.linux import rtmessages as rt
+from sampan.linux.netlink import Netlink
+from sampan.linux.sysctl import ensure_sysctl
+from sampan.network.firewall import BridgeRules
+from sampan.network.model import OPTION_ICC, OPTION_MASQUERADE, OPTION_MTU, Network
+
+log = logging.getLogger(__name__)
+
+
+def mac_of(ipv4: str) -> str:
+    """Docker's scheme: 02:42 and the address. The same address always has the same MAC."""
+    if not ipv4:
+        return "02:42:" + secrets.token_bytes(4).hex(":")
+    return "02:42:" + ip_address(ipv4).packed.hex(":")
+
+
+def mtu_of(network: Network) -> int:
+    text = network.options.get(OPTION_MTU, "")
+    return int(text) if text.isdecimal() else 0
+
+
+def gateway_interfaces(network: Network) -> list[IPv4Interface | IPv6Interface]:
+    """The bridge's own addresses."""
+    return [
+        ip_interface(f"{pool.gateway}/{ip_network(pool.subnet).prefixlen}")
+        for pool in network.pools
+        if pool.gateway
+    ]
+
+
+def ensure_bridge(netlink: Netlink, network: Network) -> int:
+    """Returns the interface's index."""
+    wanted = gateway_interfaces(network)
+    link = netlink.find_link(network.bridge_name)
+    if link is None:
+        own = next((str(entry.ip) for entry in wanted if entry.version == 4), None)
+        mac = mac_of(own) if own else ""
+        netlink.execute(rt.create_bridge(network.bridge_name, mac=mac, mtu=mtu_of(network)))
+        link = netlink.get_link(network.bridge_name)
+        log.info(fields("bridge.created", bridge=network.bridge_name, network=network.name))
+    if any(entry.version == 6 for entry in wanted):
+        ensure_sysctl(f"net/ipv6/conf/{network.bridge_name}/disable_ipv6", "0")
+    present = [entry for _, entry in netlink.addresses(link.index)]
+    missing = [rt.add_address(link.index, entry) for entry in wanted if entry not in present]
+    if not link.up:
+        missing.append(rt.set_up(link.index))
+    if missing:
+        netlink.execute(*missing)
+    # published ports on 127.0.0.1 are rewritten to the container's address: without this the
+    # kernel drops packets between loopback addresses and the bridge. The firewall's guard chain
+    # keeps containers from using it in the other direction
+    ensure_sysctl(f"net/ipv4/conf/{network.bridge_name}/route_localnet", "1")
+    return link.index
+
+
+def remove_bridge(netlink: Netlink, network: Network) -> None:
+    """Blocks some tens of milliseconds. Not there is fine."""
+    link = netlink.find_link(network.bridge_name)
+    if link is not None and not network.adopted:
+        netlink.execute(rt.delete_link(link.index))
+
+
+def firewall_rules(network: Network) -> BridgeRules:
+    subnets = [pool.subnet for pool in network.pools if ip_network(pool.subnet).version == 4]
+    return BridgeRules(
+        name=network.bridge_name,
+        subnet=subnets[0] if subnets else "",
+        internal=network.internal,
+        icc=network.flag(OPTION_ICC, default=True),
+        masquerade=network.flag(OPTION_MASQUERADE, default=True),
+    )

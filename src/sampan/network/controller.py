@@ -1,0 +1,357 @@
+"""Sandboxes and endpoints of one daemon: bookkeeping joined to kernel work.
+
+Everything runs on the networking thread, one call at a time; `service` is the async face. Nothing
+here is written to disk but networks: which container has which endpoint and port is in the
+container's record, and comes back by `restore` when the daemon starts. What the kernel holds
+(namespaces, interfaces, addresses, rules) goes on working in between.
+
+Invariants: an address is in use exactly while its endpoint is in a sandbox here; every step that
+can fail undoes the ones before it; `destroy` may be called at any time, any number of times.
+"""
+
+import logging
+import socket
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_interface, ip_network
+from pathlib import Path
+
+from sampan.errors import Denied, Internal, NotFound
+from sampan.lib.ids import random_id
+from sampan.lib.log import fields
+from sampan.linux import namespaces, rtmessages
+from sampan.linux.netlink import Netlink
+from sampan.network import bridge, endpoints, sandbox
+from sampan.network.addresses import Addresses
+from sampan.network.ipam import AddressInUse
+from sampan.network.model import (
+    BRIDGE,
+    OPTION_HOST_IP,
+    OPTION_ICC,
+    Endpoint,
+    EndpointRequest,
+    Network,
+    NetworkInUse,
+    NetworkSettings,
+    PortRequest,
+    PublishedPort,
+)
+from sampan.network.names import NameTable, View
+from sampan.network.networks import NetworkTable
+from sampan.network.provision import Provisioner
+from sampan.network.publisher import Publisher
+
+log = logging.getLogger(__name__)
+
+_IFNAMSIZ = 15
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """One container's networking; it has a namespace of ours only if `path` is there."""
+
+    path: Path
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)  # by network id
+    view: View = field(default_factory=View)
+
+
+class NotConnected(Internal):
+    def __init__(self, container_id: str, network: Network) -> None:
+        super().__init__(f"container {container_id} is not connected to network {network.name}")
+
+
+class Controller:
+    def __init__(
+        self,
+        *,
+        settings: NetworkSettings,
+        table: NetworkTable,
+        provisioner: Provisioner,
+        addresses: Addresses,
+        publisher: Publisher,
+        names: NameTable,
+        netlink: Netlink,
+    ) -> None:
+        self._settings = settings
+        self._table = table
+        self._provisioner = provisioner
+        self._addresses = addresses
+        self._publisher = publisher
+        self._names = names
+        self._netlink = netlink
+        self._sandboxes: dict[str, Sandbox] = {}
+        self._fading: dict[str, str] = {}  # address -> interface that may still answer for it
+
+    def view(self, container_id: str) -> View:
+        """What the container's resolver sees now. May be called from any thread."""
+        found = self._sandboxes.get(container_id)
+        return found.view if found else View()
+
+    def containers_on(self, network_id: str) -> dict[str, Endpoint]:
+        return {
+            container_id: found.endpoints[network_id]
+            for container_id, found in self._sandboxes.items()
+            if network_id in found.endpoints
+        }
+
+    def remove_network(self, text: str) -> Network:
+        network = self._table.get(text)
+        users = self.containers_on(network.id)
+        if users and not network.predefined:
+            shorts = {end.id[:12]: end.container_name for end in users.values()}
+            raise NetworkInUse(network, shorts)
+        self._provisioner.remove(network)
+        return network
+
+    # --- sandboxes ---------------------------------------------------------------------------
+
+    def create_sandbox(self, container_id: str) -> Path:
+        path = self._settings.netns_root / container_id
+        if container_id in self._sandboxes:
+            self.destroy(container_id)
+        namespaces.remove_netns(path)
+        sandbox.create_sandbox(path)
+        self._sandboxes[container_id] = Sandbox(path)
+        return path
+
+    def destroy(self, container_id: str) -> None:
+        """Withdraw ports, names and addresses, drop the namespace. Idempotent."""
+        found = self._sandboxes.pop(container_id, None)
+        self._publisher.withdraw(container_id)
+        for endpoint in found.endpoints.values() if found else ():
+            self._names.remove(endpoint)
+            self._addresses.release(endpoint.network_id, endpoint.ipv4, endpoint.ipv6)
+            if endpoint.ipv4:
+                self._fading[endpoint.ipv4] = endpoint.host_interface
+        namespaces.remove_netns(self._settings.netns_root / container_id)
+
+    def open_name_server(self, container_id: str) -> tuple[socket.socket, socket.socket]:
+        return sandbox.open_name_server(self._sandboxes[container_id].path)
+
+    def open_socket(
+        self, container_id: str, family: socket.AddressFamily, kind: socket.SocketKind
+    ) -> socket.socket:
+        found = self._sandboxes.get(container_id)
+        if found is None:
+            raise NotFound(f"container {container_id} has no network sandbox")
+        return sandbox.open_socket(found.path, family, kind)
+
+    # --- endpoints ---------------------------------------------------------------------------
+
+    def check(self, request: EndpointRequest) -> None:
+        endpoints.check_request(self._table.get(request.network_id), request)
+
+    def join(self, container_id: str, container_name: str, request: EndpointRequest) -> Endpoint:
+        network = self._table.get(request.network_id)
+        endpoints.check_request(network, request)
+        path = self._settings.netns_root / container_id
+        found = self._sandboxes.setdefault(container_id, Sandbox(path))
+        if network.id in found.endpoints:
+            raise Denied(
+                f"endpoint with name {container_name} already exists in network {network.name}"
+            )
+        endpoint = Endpoint(
+            id=random_id(),
+            network_id=network.id,
+            network_name=network.name,
+            aliases=request.aliases,
+            dns_names=endpoints.dns_names(
+                network, container_id, container_name, request.aliases, request.hostname
+            ),
+            links=request.links,
+            gw_priority=request.gw_priority,
+            container_name=container_name,
+        )
+        if network.driver == BRIDGE:
+            endpoint = self._attach(found, network, endpoint, request)
+        self._enter(container_id, found, endpoint)
+        return endpoint
+
+    def _enter(self, container_id: str, found: Sandbox, endpoint: Endpoint) -> None:
+        """The endpoint is there: names, ports and what the container sees follow."""
+        found.endpoints[endpoint.network_id] = endpoint
+        if endpoint.dns_names:
+            self._names.add(endpoint)
+        self._refresh_view(found)
+        if self._publisher.has_ports(container_id) and not self._publisher.target(container_id):
+            self._publisher.redirect(container_id, self._ports_target(found))
+
+    def _attach(
+        self, found: Sandbox, network: Network, endpoint: Endpoint, request: EndpointRequest
+    ) -> Endpoint:
+        before = endpoints.gateway_endpoint(found.endpoints.values())
+        with ExitStack() as undo:
+            endpoint = self._address(undo, network, endpoint, request)
+            endpoint = replace(
+                endpoint,
+                interface=endpoints.interface_name(found.endpoints.values()),
+                mac=request.mac or bridge.mac_of(endpoint.ipv4),
+                host_interface=f"{self._settings.veth_prefix}{endpoint.id}"[:_IFNAMSIZ],
+            )
+            outward = endpoints.gateway_endpoint([*found.endpoints.values(), endpoint])
+            leads = outward is endpoint
+            sandbox.attach(self._netlink, found.path, self._attachment(network, endpoint, leads))
+            undo.callback(sandbox.detach, self._netlink, endpoint.host_interface)
+            undo.pop_all()
+        log.debug(fields("endpoint.joined", network=network.name, address=endpoint.ipv4))
+        if before and leads and before.gateway6 and not endpoint.gateway6:
+            sandbox.set_gateways(found.path, endpoint.interface, endpoints.gateways(endpoint))
+        return endpoint
+
+    def _attachment(self, network: Network, endpoint: Endpoint, leads: bool) -> sandbox.Attachment:
+        texts = [(endpoint.ipv4, endpoint.prefix), (endpoint.ipv6, endpoint.prefix6)]
+        return sandbox.Attachment(
+            host_name=endpoint.host_interface,
+            name=endpoint.interface,
+            bridge=self._provisioner.bridge_index(network),
+            mac=endpoint.mac,
+            addresses=[ip_interface(f"{text}/{length}") for text, length in texts if text],
+            gateways=endpoints.gateways(endpoint) if leads else (),
+            mtu=bridge.mtu_of(network),
+            isolated=not network.flag(OPTION_ICC, default=True),
+        )
+
+    def _address(
+        self, undo: ExitStack, network: Network, endpoint: Endpoint, request: EndpointRequest
+    ) -> Endpoint:
+        """Fill in addresses and gateways; `undo` gives the addresses back."""
+        taken: dict[int, tuple[str, int, str]] = {4: ("", 0, ""), 6: ("", 0, "")}
+        for version, wanted in ((4, request.ipv4), (6, request.ipv6)):
+            text = self._addresses.take(network.id, version, wanted)
+            if text:
+                address, _, prefix = text.partition("/")
+                undo.callback(self._addresses.release, network.id, address)
+                gateway = "" if network.internal else _gateway(network, version)
+                taken[version] = (address, int(prefix), gateway)
+                self._evict(address)
+        ipv4, prefix4, gateway4 = taken[4]
+        ipv6, prefix6, gateway6 = taken[6]
+        return replace(
+            endpoint,
+            ipv4=ipv4,
+            prefix=prefix4,
+            gateway=gateway4,
+            ipv6=ipv6,
+            prefix6=prefix6,
+            gateway6=gateway6,
+        )
+
+    def _evict(self, address: str) -> None:
+        """If the kernel hasn't yet removed the interface that had `address` before, do it now."""
+        interface = self._fading.pop(address, "")
+        if interface:
+            sandbox.detach(self._netlink, interface)
+
+    def leave(self, container_id: str, network_id: str) -> Endpoint:
+        network = self._table.get(network_id)
+        found = self._sandboxes.get(container_id)
+        if found is None or network.id not in found.endpoints:
+            raise NotConnected(container_id, network)
+        before = endpoints.gateway_endpoint(found.endpoints.values())
+        endpoint = found.endpoints.pop(network.id)
+        self._names.remove(endpoint)
+        self._refresh_view(found)
+        if endpoint.ipv4 and self._publisher.target(container_id) == endpoint.ipv4:
+            self._publisher.redirect(container_id, self._ports_target(found))
+        if endpoint.host_interface:
+            sandbox.detach(self._netlink, endpoint.host_interface)
+        self._addresses.release(network.id, endpoint.ipv4, endpoint.ipv6)
+        after = endpoints.gateway_endpoint(found.endpoints.values())
+        if before is endpoint and after:
+            sandbox.set_gateways(found.path, after.interface, endpoints.gateways(after))
+        return endpoint
+
+    def _ports_target(self, found: Sandbox) -> str:
+        outward = endpoints.gateway_endpoint(found.endpoints.values())
+        return outward.ipv4 if outward else ""
+
+    def _refresh_view(self, found: Sandbox) -> None:
+        networks = {end.network_id: end.network_name for end in found.endpoints.values()}
+        links = {
+            alias.lower(): name.lower()
+            for end in found.endpoints.values()
+            for name, alias in end.links
+        }
+        outward = endpoints.gateway_endpoint(found.endpoints.values()) is not None
+        found.view = View(networks, links, outward)
+
+    def rename(self, container_id: str, name: str) -> dict[str, Endpoint]:
+        """Names follow a renamed container; returns its endpoints by network id."""
+        found = self._sandboxes.get(container_id)
+        if found is None:
+            return {}
+        for network_id, endpoint in found.endpoints.items():
+            old = endpoint.container_name
+            names = tuple(name if known == old else known for known in endpoint.dns_names)
+            endpoint = replace(endpoint, dns_names=names, container_name=name)
+            found.endpoints[network_id] = endpoint
+            if names:
+                self._names.add(endpoint)
+        return dict(found.endpoints)
+
+    # --- ports -------------------------------------------------------------------------------
+
+    def publish(
+        self, container_id: str, endpoint: Endpoint, requests: Sequence[PortRequest]
+    ) -> tuple[PublishedPort, ...]:
+        network = self._table.get(endpoint.network_id)
+        if network.driver != BRIDGE or network.internal or not endpoint.ipv4:
+            return ()
+        host_ip = network.options.get(OPTION_HOST_IP) or self._settings.host_ip
+        return self._publisher.publish(container_id, endpoint.ipv4, requests, host_ip)
+
+    def unpublish(self, container_id: str) -> None:
+        self._publisher.withdraw(container_id)
+
+    # --- after a restart ---------------------------------------------------------------------
+
+    def restore(
+        self, container_id: str, restored: Sequence[Endpoint], ports: Sequence[PublishedPort]
+    ) -> None:
+        """Take up a running container again. Raises NotFound if its namespace is gone."""
+        path = self._settings.netns_root / container_id
+        if any(end.interface for end in restored) and not namespaces.is_netns(path):
+            raise NotFound(f"the network sandbox of container {container_id} is gone")
+        found = self._sandboxes[container_id] = Sandbox(path)
+        for endpoint in restored:
+            with suppress(NotFound):
+                network = self._table.get(endpoint.network_id)
+                self._take_up(network, endpoint)
+                self._enter(container_id, found, endpoint)
+        self._publisher.restore(container_id, self._ports_target(found), ports)
+
+    def _take_up(self, network: Network, endpoint: Endpoint) -> None:
+        if network.driver != BRIDGE:
+            return
+        for version, text in ((4, endpoint.ipv4), (6, endpoint.ipv6)):
+            try:
+                if text:
+                    self._addresses.take(network.id, version, text)
+            except AddressInUse:
+                log.warning(fields("endpoint.address_in_use", address=text))
+        self._reattach(network, endpoint)
+
+    def _reattach(self, network: Network, endpoint: Endpoint) -> None:
+        """A bridge that had to be made anew gets its ports back."""
+        index = self._provisioner.bridge_index(network)
+        link = self._netlink.find_link(endpoint.host_interface)
+        if link is None or link.master == index:
+            return
+        isolated = not network.flag(OPTION_ICC, default=True)
+        port = rtmessages.bridge_port(endpoint.host_interface, hairpin=True, isolated=isolated)
+        self._netlink.execute(rtmessages.set_master(link.index, index), port)
+
+    def drop_strays(self) -> None:
+        """Sandboxes that no restored container has: their containers ended without us."""
+        for path in self._settings.netns_root.iterdir():
+            if path.name not in self._sandboxes:
+                log.info(fields("sandbox.stray_dropped", container=path.name))
+                namespaces.remove_netns(path)
+
+
+def _gateway(network: Network, version: int) -> str:
+    for pool in network.pools:
+        if ip_network(pool.subnet).version == version:
+            return pool.gateway
+    return ""

@@ -1,0 +1,74 @@
+"""Decisions about a container's endpoints: checks, names, which one leads outside. Pure."""
+
+import re
+from collections.abc import Iterable
+from ipaddress import ip_address, ip_network
+
+from sampan.errors import InvalidArgument
+from sampan.lib.ids import short
+from sampan.network.model import BRIDGE, Endpoint, EndpointRequest, Network
+
+_MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
+_NO_USER_SUBNET = (
+    "user specified IP address is supported only when connecting to networks with user configured"
+    " subnets"
+)
+
+
+def check_request(network: Network, request: EndpointRequest) -> None:
+    """Raises InvalidArgument, in Docker's words, for what `network` can't give."""
+    reasons = []
+    if request.aliases and not network.user_defined and network.driver == BRIDGE:
+        reasons.append("network-scoped aliases are only supported for user-defined networks")
+    for text in filter(None, (request.ipv4, request.ipv6)):
+        reasons += _check_address(network, text)
+    if request.mac and not _MAC.fullmatch(request.mac):
+        reasons.append(f"invalid MAC address: address {request.mac}: invalid MAC address")
+    if reasons:
+        raise InvalidArgument(
+            f"invalid config for network {network.name}: invalid endpoint settings:\n"
+            + "\n".join(reasons)
+        )
+
+
+def _check_address(network: Network, text: str) -> list[str]:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return [f"invalid IP address: {text}"]
+    if not network.user_defined:
+        return ["user specified IP address is supported on user defined networks only"]
+    if not network.user_subnet:
+        return [_NO_USER_SUBNET]
+    if not any(address in ip_network(pool.subnet) for pool in network.pools):
+        return [f"no configured subnet contains IP address {text}"]
+    return []
+
+
+def dns_names(
+    network: Network, container_id: str, container_name: str, aliases: Iterable[str], hostname: str
+) -> tuple[str, ...]:
+    """Everything that resolves to the container in `network`; nothing on the default bridge."""
+    if not network.user_defined:
+        return ()
+    names = [container_name, *aliases, short(container_id), hostname]
+    return tuple({name: None for name in names if name})
+
+
+def interface_name(endpoints: Iterable[Endpoint]) -> str:
+    """The lowest free of eth0, eth1, ..."""
+    taken = {endpoint.interface for endpoint in endpoints}
+    number = 0
+    while f"eth{number}" in taken:
+        number += 1
+    return f"eth{number}"
+
+
+def gateway_endpoint(endpoints: Iterable[Endpoint]) -> Endpoint | None:
+    """The one whose gateway is the default route: highest priority, then first network name."""
+    ways = [endpoint for endpoint in endpoints if endpoint.gateway or endpoint.gateway6]
+    return min(ways, key=lambda way: (-way.gw_priority, way.network_name), default=None)
+
+
+def gateways(endpoint: Endpoint | None) -> list[str]:
+    return [way for way in (endpoint.gateway, endpoint.gateway6) if way] if endpoint else []

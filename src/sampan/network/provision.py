@@ -1,0 +1,205 @@
+"""Networks as things of the kernel: bridges stand, rules know them, addresses can be handed out.
+
+Owned by the networking thread. `start` brings the machine in line with the documents and makes the
+three predefined networks; the default bridge follows the daemon's settings, all others their
+documents.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_interface, ip_network
+
+from sampan.errors import AlreadyExists, Denied, Unavailable
+from sampan.lib.ids import random_id
+from sampan.lib.log import fields
+from sampan.linux.netlink import Netlink
+from sampan.linux.rtmessages import NetlinkError
+from sampan.linux.sysctl import ensure_sysctl
+from sampan.network import bridge
+from sampan.network.addresses import Addresses
+from sampan.network.files import nameservers
+from sampan.network.firewall import Firewall
+from sampan.network.host_resolver import read_host_resolv_conf
+from sampan.network.ipam import Net, choose_subnet
+from sampan.network.model import (
+    BRIDGE,
+    HOST,
+    NONE,
+    NULL_DRIVER,
+    OPTION_BRIDGE_NAME,
+    OPTION_DEFAULT,
+    OPTION_HOST_IP,
+    OPTION_ICC,
+    OPTION_MASQUERADE,
+    OPTION_MTU,
+    Network,
+    NetworkSettings,
+    NetworkSpec,
+    Pool,
+)
+from sampan.network.networks import NetworkTable
+from sampan.network.plan import complete, plan_network
+
+log = logging.getLogger(__name__)
+
+
+class Provisioner:
+    def __init__(
+        self,
+        *,
+        table: NetworkTable,
+        settings: NetworkSettings,
+        netlink: Netlink,
+        firewall: Firewall,
+        addresses: Addresses,
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._table = table
+        self._settings = settings
+        self._netlink = netlink
+        self._firewall = firewall
+        self._addresses = addresses
+        self._now_ns = now_ns
+        self._indexes: dict[str, int] = {}  # network id -> bridge's interface index
+
+    def start(self) -> None:
+        if self._settings.ip_forward:
+            ensure_sysctl("net/ipv4/ip_forward", "1")
+        self._firewall.start()
+        for name, driver in ((HOST, HOST), (NONE, NULL_DRIVER)):
+            if self._table.find_name(name) is None:
+                self._table.put(Network(random_id(), name, driver, self._now_ns()))
+        self._ensure_default_bridge()
+        for network in self._table.bridges():
+            try:
+                self._stand_up(network)
+            except OSError:  # one broken network must not keep the others down
+                log.exception(fields("network.failed", network=network.name))
+
+    def _stand_up(self, network: Network) -> None:
+        self._addresses.open(network)
+        self._indexes[network.id] = bridge.ensure_bridge(self._netlink, network)
+        self._firewall.add_bridge(bridge.firewall_rules(network))
+
+    def bridge_index(self, network: Network) -> int:
+        if network.id not in self._indexes:
+            raise Unavailable(f"the bridge of network {network.name} couldn't be set up")
+        return self._indexes[network.id]
+
+    def create(self, spec: NetworkSpec) -> Network:
+        if self._table.find_name(spec.name) and spec.name not in {BRIDGE, HOST, NONE}:
+            raise AlreadyExists(f"network with name {spec.name} already exists")
+        network = plan_network(
+            spec,
+            created_ns=self._now_ns(),
+            ours=self._table.subnets(),
+            host=self._host_subnets(),
+            default_pools=self._settings.default_address_pools,
+        )
+        adopted = self._netlink.find_link(network.bridge_name) is not None
+        network = replace(network, adopted=adopted)
+        self._table.put(network)
+        try:
+            self._stand_up(network)
+        except BaseException:
+            self._take_down(network)
+            raise
+        log.info(fields("network.created", network=network.name, id=network.id))
+        return network
+
+    def remove(self, network: Network) -> None:
+        """The caller has seen to it that nobody is connected."""
+        if network.predefined:
+            raise Denied(f"{network.name} is a pre-defined network and cannot be removed")
+        self._take_down(network)
+        log.info(fields("network.removed", network=network.name, id=network.id))
+
+    def _take_down(self, network: Network) -> None:
+        self._firewall.remove_bridge(network.bridge_name)
+        bridge.remove_bridge(self._netlink, network)
+        self._addresses.close(network.id)
+        self._indexes.pop(network.id, None)
+        self._table.remove(network)
+
+    def remove_all(self) -> None:
+        """Every bridge that is ours; the documents stay."""
+        for network in self._table.bridges():
+            try:
+                bridge.remove_bridge(self._netlink, network)
+            except NetlinkError as failure:
+                log.warning(fields("bridge.not_removed", network=network.name, reason=failure))
+
+    # --- the default bridge ------------------------------------------------------------------
+
+    def _ensure_default_bridge(self) -> None:
+        present = self._table.find_name(BRIDGE)
+        if self._settings.bridge_name == NONE:
+            if present:
+                self._take_down(present)
+            return
+        pool, adopted = self._default_pool(present)
+        wanted = Network(
+            id=present.id if present else random_id(),
+            name=BRIDGE,
+            driver=BRIDGE,
+            created_ns=present.created_ns if present else self._now_ns(),
+            pools=(pool,),
+            options=self._default_options(),
+            bridge_name=self._settings.bridge_name,
+            adopted=adopted,
+        )
+        if wanted != present:
+            self._table.put(wanted)
+
+    def _default_options(self) -> dict[str, str]:
+        settings = self._settings
+        return {
+            OPTION_DEFAULT: "true",
+            OPTION_ICC: str(settings.icc).lower(),
+            OPTION_MASQUERADE: str(settings.masquerade).lower(),
+            OPTION_HOST_IP: settings.host_ip,
+            OPTION_BRIDGE_NAME: settings.bridge_name,
+            OPTION_MTU: str(settings.mtu or 1500),
+        }
+
+    def _default_pool(self, present: Network | None) -> tuple[Pool, bool]:
+        """(subnet and gateway, whether the bridge is someone else's).
+
+        First what the settings say, then what the bridge has, then what we had, then a free one.
+        """
+        link = self._netlink.find_link(self._settings.bridge_name)
+        ours = present is not None and present.bridge_name == self._settings.bridge_name
+        adopted = link is not None and not (ours and present is not None and not present.adopted)
+        if self._settings.bip:
+            return _pool_of(self._settings.bip), adopted
+        if link:
+            for _, entry in self._netlink.addresses(link.index):
+                if entry.version == 4:
+                    return _pool_of(str(entry)), adopted
+        taken = [*self._table.subnets(without=present.id if present else ""), *self._host_subnets()]
+        if present and present.pools:
+            subnet = ip_network(present.pools[0].subnet)
+            if not any(subnet.overlaps(other) for other in taken if other.version == 4):
+                return present.pools[0], adopted
+        chosen = choose_subnet(self._settings.default_address_pools, taken)
+        return complete(Pool(subnet=str(chosen))), adopted
+
+    def _host_subnets(self) -> list[Net]:
+        """What the machine uses itself: its routes, addresses and name servers."""
+        found: list[Net] = [
+            route.destination for route in self._netlink.routes() if route.destination.prefixlen
+        ]
+        found += [entry.network for _, entry in self._netlink.addresses()]
+        for server in nameservers(read_host_resolv_conf()):
+            try:
+                found.append(ip_network(server))
+            except ValueError:
+                continue
+        return found
+
+
+def _pool_of(text: str) -> Pool:
+    """The pool of a bridge that has this address, such as 172.17.0.1/16."""
+    entry = ip_interface(text)
+    return Pool(subnet=str(entry.network), gateway=str(entry.ip))

@@ -1,0 +1,153 @@
+"""A container's network namespace and the interfaces in it: kernel work only, no bookkeeping.
+
+Functions of the networking thread. The namespace is a mount (`linux.namespaces`), so everything
+done here outlives the daemon. Dropping it takes the interfaces along in the background; deleting a
+link instead would keep the thread waiting for tens of milliseconds.
+"""
+
+import errno
+import os
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface, ip_address
+from pathlib import Path
+
+from sampan.linux import namespaces, rtmessages
+from sampan.linux.netlink import Netlink
+from sampan.linux.nft import Nft
+from sampan.linux.rtmessages import NetlinkError
+from sampan.linux.sysctl import ensure_sysctl
+from sampan.network.files import EMBEDDED_DNS
+
+LOOPBACK_INDEX = 1
+_DNS_TABLE = "sampan_dns"
+
+_DNS_RULES = """
+add table ip {table}
+delete table ip {table}
+table ip {table} {{
+  chain output {{
+    type nat hook output priority -100; policy accept;
+    ip daddr {address} udp dport 53 dnat to {address}:{udp}
+    ip daddr {address} tcp dport 53 dnat to {address}:{tcp}
+  }}
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One interface to be: `host_name` becomes a port of `bridge`, `name` stands in the sandbox."""
+
+    host_name: str
+    name: str
+    bridge: int
+    mac: str
+    addresses: Sequence[IPv4Interface | IPv6Interface]
+    gateways: Sequence[str]  # default routes that go through it
+    mtu: int = 0
+    isolated: bool = False
+
+
+def create_sandbox(path: Path) -> None:
+    """A namespace with loopback. IPv6 is off on interfaces to come unless they have addresses."""
+    namespaces.create_netns(path, _prepare)
+
+
+def _prepare() -> None:
+    with Netlink() as netlink:
+        netlink.execute(rtmessages.set_up(LOOPBACK_INDEX))
+    ensure_sysctl("net/ipv6/conf/default/disable_ipv6", "1")
+    # neighbours learn at once that an address has come (it may have been another's until now)
+    ensure_sysctl("net/ipv4/conf/default/arp_notify", "1")
+
+
+def attach(netlink: Netlink, path: Path, attachment: Attachment) -> None:
+    """Make the pair of interfaces, address and routes; nothing is left if it fails."""
+    netns = namespaces.open_netns(path)
+    try:
+        veth = rtmessages.Veth(
+            name=attachment.host_name,
+            master=attachment.bridge,
+            peer=attachment.name,
+            peer_netns=netns,
+            peer_mac=attachment.mac,
+            mtu=attachment.mtu,
+        )
+        port = rtmessages.bridge_port(
+            attachment.host_name, hairpin=True, isolated=attachment.isolated
+        )
+        try:
+            netlink.execute(rtmessages.create_veth(veth), port)
+            with namespaces.entered(netns):
+                _configure(attachment)
+        except BaseException:
+            detach(netlink, attachment.host_name)
+            raise
+    finally:
+        os.close(netns)
+
+
+def _configure(attachment: Attachment) -> None:
+    if any(entry.version == 6 for entry in attachment.addresses):
+        ensure_sysctl(f"net/ipv6/conf/{attachment.name}/disable_ipv6", "0")
+    with Netlink() as inside:
+        index = inside.get_link(attachment.name).index
+        inside.execute(
+            *(rtmessages.add_address(index, entry) for entry in attachment.addresses),
+            rtmessages.set_up(index),
+            *(
+                rtmessages.replace_default_route(ip_address(gateway), index)
+                for gateway in attachment.gateways
+            ),
+        )
+
+
+def detach(netlink: Netlink, host_name: str) -> None:
+    """Delete the pair; waits until the kernel has. Gone already is fine."""
+    link = netlink.find_link(host_name)
+    if link is not None:
+        with suppress(NetlinkError):
+            netlink.execute(rtmessages.delete_link(link.index))
+
+
+def set_gateways(path: Path, name: str, gateways: Sequence[str]) -> None:
+    """Default routes through `name` instead of the present ones; none with no gateways."""
+    with namespaces.entered_path(path), Netlink() as inside:
+        for version in (4, 6):
+            try:
+                inside.execute(rtmessages.delete_default_route(version))
+            except NetlinkError as error:
+                if error.errno not in {errno.ESRCH, errno.EAFNOSUPPORT}:
+                    raise
+        if gateways:
+            index = inside.get_link(name).index
+            routes = [ip_address(gateway) for gateway in gateways]
+            inside.execute(*(rtmessages.replace_default_route(way, index) for way in routes))
+
+
+def open_socket(path: Path, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
+    """A non-blocking socket that lives in the sandbox."""
+    with namespaces.entered_path(path):
+        return socket.socket(family, kind | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+
+
+def open_name_server(path: Path) -> tuple[socket.socket, socket.socket]:
+    """(UDP, TCP) sockets that get what the sandbox sends to 127.0.0.11:53."""
+    opened: list[socket.socket] = []
+    try:
+        with namespaces.entered_path(path):
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                flags = kind | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+                opened.append(socket.socket(socket.AF_INET, flags))
+                opened[-1].bind((EMBEDDED_DNS, 0))
+            udp, tcp = (channel.getsockname()[1] for channel in opened)
+            with Nft() as nft:
+                nft.run(_DNS_RULES.format(table=_DNS_TABLE, address=EMBEDDED_DNS, udp=udp, tcp=tcp))
+    except BaseException:
+        for channel in opened:
+            channel.close()
+        raise
+    return opened[0], opened[1]

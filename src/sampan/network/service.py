@@ -1,0 +1,264 @@
+"""Networking for the rest of the daemon: async calls, one networking thread behind them.
+
+A sandbox is created, joined to its networks and published *before* the container's process
+exists; the process is then started in the namespace that `create_sandbox` returned. Nothing in
+the data path needs the daemon: when it dies, containers keep addresses, ports and each other;
+only name resolution and the reservation of host ports pause until `restore`.
+
+At a start of the daemon: `start`, then `restore` for every running container, then
+`finish_restore`. Until then the firewall that an earlier daemon left is not touched.
+
+The thread is one of our own, so that a pool full of archive work never delays a network, and so
+that the thread that moves between namespaces does nothing else. A cancelled caller waits until
+its call is done.
+"""
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+
+from sampan.errors import SampanError
+from sampan.lib.gotime import now_ns
+from sampan.lib.log import fields
+from sampan.linux.netlink import Netlink
+from sampan.linux.nft import Nft
+from sampan.linux.nfwatch import RulesetWatch
+from sampan.network.addresses import Addresses
+from sampan.network.controller import Controller
+from sampan.network.dns_server import SandboxResolver, open_here
+from sampan.network.firewall import Firewall
+from sampan.network.host_resolver import UpstreamServers
+from sampan.network.model import (
+    BRIDGE,
+    Endpoint,
+    EndpointRequest,
+    Network,
+    NetworkSettings,
+    NetworkSpec,
+    PortRequest,
+    PublishedPort,
+)
+from sampan.network.names import NameTable
+from sampan.network.networks import Documents, NetworkTable
+from sampan.network.provision import Provisioner
+from sampan.network.publisher import Publisher
+
+log = logging.getLogger(__name__)
+
+_SETTLE_S = 0.2  # after a foreign change, for the rest of it to come
+
+Result = TypeVar("Result")
+
+
+class NetworkService:
+    def __init__(self, *, documents: Documents, settings: NetworkSettings) -> None:
+        self._settings = settings
+        self._table = NetworkTable(documents)
+        self._names = NameTable()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="network")
+        self._resolvers: dict[str, SandboxResolver] = {}
+        self._explicit_dns: dict[str, tuple[str, ...]] = {}
+        self._upstream = UpstreamServers()
+        self._repair: asyncio.Task[None] | None = None
+        self._damaged = False  # others changed our table
+        self._started = False
+
+    async def _call(
+        self, function: Callable[..., Result], *args: object, **kwargs: object
+    ) -> Result:
+        work = self._thread.submit(partial(function, *args, **kwargs))
+        with anyio.CancelScope(shield=True):
+            return await asyncio.wrap_future(work)
+
+    # --- life --------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Ready when it returns: predefined networks exist, bridges stand, the table is written."""
+        await self._call(self._open)
+        asyncio.get_running_loop().add_reader(self._watch.fileno(), self._on_ruleset_change)
+        self._started = True
+
+    def _open(self) -> None:
+        self._settings.netns_root.mkdir(parents=True, exist_ok=True)
+        self._netlink = Netlink()
+        self._nft = Nft()
+        self._watch = RulesetWatch(threading.get_native_id())
+        self._firewall = Firewall(self._settings.table_name, self._nft)
+        self._publisher = Publisher(self._firewall)
+        addresses = Addresses()
+        self._table.load()
+        self._provisioner = Provisioner(
+            table=self._table,
+            settings=self._settings,
+            netlink=self._netlink,
+            firewall=self._firewall,
+            addresses=addresses,
+            now_ns=now_ns,
+        )
+        self._provisioner.start()
+        self._controller = Controller(
+            settings=self._settings,
+            table=self._table,
+            provisioner=self._provisioner,
+            addresses=addresses,
+            publisher=self._publisher,
+            names=self._names,
+            netlink=self._netlink,
+        )
+
+    async def close(self, *, remove: bool = False) -> None:
+        """Stop serving. With `remove` the bridges and the table go too; else all keeps working."""
+        if self._started:
+            self._started = False
+            asyncio.get_running_loop().remove_reader(self._watch.fileno())
+            if self._repair:
+                await asyncio.gather(self._repair, return_exceptions=True)
+            for container_id in list(self._resolvers):
+                await self._stop_resolver(container_id)
+            await self._call(self._shut, remove=remove)
+        self._thread.shutdown()
+
+    def _shut(self, *, remove: bool) -> None:
+        self._publisher.close()
+        if remove:
+            self._firewall.remove()
+            self._provisioner.remove_all()
+        self._watch.close()
+        self._nft.close()
+        self._netlink.close()
+
+    def _on_ruleset_change(self) -> None:
+        change = self._watch.drain()
+        self._damaged |= change.lost_notices or self._settings.table_name in change.tables
+        if (self._damaged or change.structure) and self._repair is None:
+            self._repair = asyncio.get_running_loop().create_task(self._repair_firewall())
+
+    async def _repair_firewall(self) -> None:
+        try:
+            await asyncio.sleep(_SETTLE_S)
+            own, self._damaged = self._damaged, False
+            await self._call(self._firewall.repair, own=own)
+        except SampanError:
+            log.exception(fields("firewall.repair_failed", table=self._settings.table_name))
+        finally:
+            self._repair = None
+
+    # --- networks ----------------------------------------------------------------------------
+
+    async def list(self) -> list[Network]:
+        return await self._call(self._table.all)
+
+    async def get(self, text: str) -> Network:
+        return await self._call(self._table.get, text)
+
+    async def create(self, spec: NetworkSpec) -> Network:
+        return await self._call(self._provisioner.create, spec)
+
+    async def remove(self, text: str) -> Network:
+        return await self._call(self._controller.remove_network, text)
+
+    async def containers_on(self, network_id: str) -> dict[str, Endpoint]:
+        return await self._call(self._controller.containers_on, network_id)
+
+    def host_gateway(self) -> str:
+        """The host's address as containers of the default network see it ("" if there is none)."""
+        found = self._table.find_name(BRIDGE)
+        return found.pools[0].gateway if found else ""
+
+    # --- sandboxes ---------------------------------------------------------------------------
+
+    async def create_sandbox(self, container_id: str, *, dns: Sequence[str] = ()) -> Path:
+        """The path of a new namespace with loopback; `dns` are the container's own servers."""
+        self._explicit_dns[container_id] = tuple(dns)
+        return await self._call(self._controller.create_sandbox, container_id)
+
+    async def destroy_sandbox(self, container_id: str) -> None:
+        await self._stop_resolver(container_id)
+        self._explicit_dns.pop(container_id, None)
+        await self._call(self._controller.destroy, container_id)
+
+    async def check(self, request: EndpointRequest) -> None:
+        """Raise what `join` would raise for a request that can't be right."""
+        await self._call(self._controller.check, request)
+
+    async def join(
+        self, container_id: str, container_name: str, request: EndpointRequest
+    ) -> Endpoint:
+        endpoint = await self._call(self._controller.join, container_id, container_name, request)
+        try:
+            await self._ensure_resolver(container_id, [endpoint])
+        except BaseException:
+            await self._call(self._controller.leave, container_id, endpoint.network_id)
+            raise
+        return endpoint
+
+    async def leave(self, container_id: str, network_id: str) -> Endpoint:
+        return await self._call(self._controller.leave, container_id, network_id)
+
+    async def rename(self, container_id: str, name: str) -> dict[str, Endpoint]:
+        return await self._call(self._controller.rename, container_id, name)
+
+    async def publish(
+        self, container_id: str, endpoint: Endpoint, requests: Sequence[PortRequest]
+    ) -> tuple[PublishedPort, ...]:
+        return await self._call(self._controller.publish, container_id, endpoint, requests)
+
+    async def unpublish(self, container_id: str) -> None:
+        await self._call(self._controller.unpublish, container_id)
+
+    # --- after a restart of the daemon -------------------------------------------------------
+
+    async def restore(
+        self,
+        container_id: str,
+        endpoints: Sequence[Endpoint],
+        ports: Sequence[PublishedPort],
+        *,
+        dns: Sequence[str] = (),
+    ) -> None:
+        """Take up a running container. Raises NotFound if its namespace is gone."""
+        await self._call(self._controller.restore, container_id, endpoints, ports)
+        self._explicit_dns[container_id] = tuple(dns)
+        await self._ensure_resolver(container_id, endpoints)
+
+    async def finish_restore(self) -> None:
+        """All running containers are restored: what nobody has is dropped."""
+        await self._call(self._controller.drop_strays)
+        await self._call(self._firewall.release)
+
+    # --- names -------------------------------------------------------------------------------
+
+    async def _ensure_resolver(self, container_id: str, endpoints: Sequence[Endpoint]) -> None:
+        """The first network that resolves names brings the sandbox's name server."""
+        if container_id in self._resolvers or not any(end.dns_names for end in endpoints):
+            return
+        udp, tcp = await self._call(self._controller.open_name_server, container_id)
+        explicit = self._explicit_dns.get(container_id, ())
+        resolver = SandboxResolver(
+            udp=udp,
+            tcp=tcp,
+            names=self._names,
+            view=partial(self._controller.view, container_id),
+            servers=(lambda: explicit) if explicit else self._upstream.get,
+            open_socket=partial(self._open_inside, container_id) if explicit else open_here,
+        )
+        await resolver.start()
+        self._resolvers[container_id] = resolver
+
+    async def _open_inside(
+        self, container_id: str, family: socket.AddressFamily, kind: socket.SocketKind
+    ) -> socket.socket:
+        return await self._call(self._controller.open_socket, container_id, family, kind)
+
+    async def _stop_resolver(self, container_id: str) -> None:
+        resolver = self._resolvers.pop(container_id, None)
+        if resolver:
+            await resolver.aclose()

@@ -1,0 +1,128 @@
+"""Images in and out: pull and import, push, load, save."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from sampan.errors import InvalidArgument
+from sampan.oci.platform import Platform
+from sampan.registry.keychain import Credentials
+from sampan.server import streams
+from sampan.server.call import Call
+from sampan.server.routes import Route
+
+TAR = "application/x-tar"
+
+Progress = AsyncIterator[dict[str, Any]]
+
+
+class PullBackend(Protocol):
+    def pull(
+        self,
+        name: str,
+        *,
+        tag: str = "",
+        platform: Platform | None = None,
+        credentials: Credentials,
+    ) -> Progress:
+        """Without tag and digest: all tags."""
+        ...
+
+
+class ImportBackend(Protocol):
+    def import_(
+        self,
+        chunks: AsyncIterator[bytes],
+        *,
+        repo: str = "",
+        tag: str = "",
+        changes: Sequence[str] = (),
+        message: str = "",
+        platform: Platform | None = None,
+    ) -> Progress: ...
+
+
+class PushBackend(Protocol):
+    def push(
+        self,
+        name: str,
+        *,
+        tag: str = "",
+        credentials: Credentials,
+    ) -> Progress: ...
+
+
+class LoadBackend(Protocol):
+    def load(self, chunks: AsyncIterator[bytes], *, quiet: bool = False) -> Progress: ...
+
+
+class SaveBackend(Protocol):
+    def save(self, names: Sequence[str]) -> AsyncIterator[bytes]:
+        """Raises NoSuchImage before the first byte."""
+        ...
+
+
+class TransfersRouter:
+    def __init__(
+        self,
+        *,
+        puller: PullBackend,
+        importer: ImportBackend,
+        pusher: PushBackend,
+        loader: LoadBackend,
+        saver: SaveBackend,
+    ) -> None:
+        self._puller = puller
+        self._importer = importer
+        self._pusher = pusher
+        self._loader = loader
+        self._saver = saver
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("POST", "/images/create", self.create),
+            Route("POST", "/images/load", self.load),
+            Route("GET", "/images/get", self.save),
+            Route("GET", "/images/{name:.*}/get", self.save_one),
+            Route("POST", "/images/{name:.*}/push", self.push),
+        ]
+
+    async def create(self, call: Call) -> web.StreamResponse:
+        name, source = call.text("fromImage"), call.text("fromSrc")
+        if name:
+            items = self._puller.pull(
+                name,
+                tag=call.text("tag"),
+                platform=call.platform(),
+                credentials=call.credentials(),
+            )
+            return await streams.progress(call, items)
+        if source != "-":
+            raise InvalidArgument("only an archive in the body (fromSrc=-) can be imported")
+        items = self._importer.import_(
+            call.chunks(),
+            repo=call.text("repo"),
+            tag=call.text("tag"),
+            changes=call.texts("changes"),
+            message=call.text("message"),
+            platform=call.platform(),
+        )
+        return await streams.progress(call, items)
+
+    async def push(self, call: Call) -> web.StreamResponse:
+        items = self._pusher.push(
+            call.params["name"], tag=call.text("tag"), credentials=call.credentials()
+        )
+        return await streams.progress(call, items)
+
+    async def load(self, call: Call) -> web.StreamResponse:
+        items = self._loader.load(call.chunks(), quiet=call.flag("quiet"))
+        return await streams.progress(call, items)
+
+    async def save(self, call: Call) -> web.StreamResponse:
+        names = [name for text in call.texts("names") for name in text.split(",")]
+        return await streams.raw(call, self._saver.save(names), TAR)
+
+    async def save_one(self, call: Call) -> web.StreamResponse:
+        return await streams.raw(call, self._saver.save([call.params["name"]]), TAR)

@@ -1,0 +1,135 @@
+"""Garbage collection: what no image, no user of a snapshot and no lease refers to goes away.
+
+Roots are the images (their config, manifest, layer blobs and chains), the active snapshots that
+the callers of `collect` name, what `keep` adds, and all leases. Mark reads the roots once; sweep
+checks each candidate against the leases under their lock and removes it there, so an operation
+that has added something to its lease and then finds it present can rely on it.
+"""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sampan.errors import Conflict
+from sampan.oci.digest import Digest, chain_ids
+from sampan.store.content import BlobNotFound, ContentStore
+from sampan.store.images import ImageStore
+from sampan.store.leases import Leases
+from sampan.store.snapshots import Snapshot, Snapshotter
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    blobs: int
+    snapshots: int
+    freed_bytes: int
+
+
+class Collector:
+    """Thread-safe: collections wait for each other.
+
+    `active` names the active snapshots in use (containers, build steps); `keep` may name more
+    committed snapshots (the build cache's).
+    """
+
+    def __init__(
+        self,
+        *,
+        content: ContentStore,
+        snapshotter: Snapshotter,
+        images: ImageStore,
+        leases: Leases,
+        active: Callable[[], Iterable[str]],
+        keep: Callable[[], Iterable[str]] = lambda: (),
+        keep_content: Callable[[], Iterable[str]] = lambda: (),
+    ) -> None:
+        self._content = content
+        self._snapshotter = snapshotter
+        self._images = images
+        self._leases = leases
+        self._active = active
+        self._keep = keep
+        self._keep_content = keep_content
+        self._running = threading.Lock()
+
+    def collect(self) -> Collected:
+        """Mark and sweep once."""
+        with self._running, self._leases.collecting():
+            snapshots, content = self._mark()
+            removed, snapshot_bytes = self._sweep_snapshots(snapshots)
+            blobs, blob_bytes = self._sweep_content(content)
+        return Collected(blobs, removed, snapshot_bytes + blob_bytes)
+
+    def _mark(self) -> tuple[set[str], set[str]]:
+        """(snapshot keys, digests) that are referred to. Candidates must be older than this."""
+        snapshots: set[str] = {*self._active(), *self._keep()}
+        content: set[str] = set(self._keep_content())
+        for image in self._images.list():
+            content.add(image.id)
+            content.update(layer.digest for layer in image.layers)
+            if image.manifest is not None:
+                content.add(image.manifest.digest)
+            snapshots.update(chain_ids(image.spec.rootfs.diff_ids))
+        return snapshots, content
+
+    def _sweep_snapshots(self, marked: set[str]) -> tuple[int, int]:
+        everything = {snapshot.key: snapshot for snapshot in self._snapshotter.walk()}
+        kept: set[str] = set()
+        for key in everything:
+            if key in marked or self._is_leased(everything[key]):
+                following: str | None = key
+                while following is not None and following not in kept:
+                    kept.add(following)
+                    found = everything.get(following)  # type: ignore[call-overload]
+                    following = None if found is None else found.parent
+        doomed = [snapshot for key, snapshot in everything.items() if key not in kept]
+        doomed.sort(key=lambda snapshot: _depth(snapshot, everything), reverse=True)
+        removed = freed = 0
+        for snapshot in doomed:
+            path = self._unlink(snapshot)
+            if path is not None:
+                shutil.rmtree(path, ignore_errors=True)
+                removed += 1
+                freed += snapshot.usage.size_bytes
+        return removed, freed
+
+    def _is_leased(self, snapshot: Snapshot) -> bool:
+        return self._leases.covers_snapshot(snapshot.key, snapshot.created_ns)
+
+    def _unlink(self, snapshot: Snapshot) -> Path | None:
+        with self._leases.lock:
+            if self._is_leased(snapshot):
+                return None
+            with suppress(Conflict):  # somebody put a snapshot on top meanwhile
+                return self._snapshotter.unlink(snapshot.key)
+            return None
+
+    def _sweep_content(self, marked: set[str]) -> tuple[int, int]:
+        removed = freed = 0
+        for digest in list(self._content.list()):
+            if digest not in marked:
+                size = self._remove_blob(digest)
+                removed += size is not None
+                freed += size or 0
+        return removed, freed
+
+    def _remove_blob(self, digest: Digest) -> int | None:
+        with self._leases.lock, suppress(BlobNotFound):
+            if self._leases.covers_content(digest, self._content.committed_ns(digest)):
+                return None
+            size = self._content.size(digest)
+            self._content.remove(digest)
+            return size
+        return None
+
+
+def _depth(snapshot: Snapshot, everything: dict[str, Snapshot]) -> int:  # type: ignore[type-arg]
+    depth = 0
+    found: Snapshot | None = snapshot
+    while found is not None and found.parent is not None:
+        depth += 1
+        found = everything.get(found.parent)
+    return depth
