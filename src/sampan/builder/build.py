@@ -135,7 +135,15 @@ class Builder:
                 network_mode=spec.host.NetworkMode,
             )
             solver = Solver(self._cache, emit, use_cache=spec.use_cache)
-            run = _Run(spec, target, parts, solver, self._base_images, context, emit)
+            run = _Run(
+                spec=spec,
+                target=target,
+                parts=parts,
+                solver=solver,
+                base_images=self._base_images,
+                context=context,
+                emit=emit,
+            )
             try:
                 return await run.all_stages()
             finally:
@@ -147,6 +155,7 @@ class _Run:
 
     def __init__(
         self,
+        *,
         spec: BuildSpec,
         target: int,
         parts: Parts,

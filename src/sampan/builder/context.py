@@ -129,6 +129,7 @@ def read_context(source: Readable, scratch: Path) -> ContextTree:
     spool = os.open(scratch, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
     try:
         entries, blobs = _index(reader, _Spooling(spool), scratch)
+        reader.drain()
         return ContextTree(spool, entries, blobs)
     except BaseException:
         os.close(spool)

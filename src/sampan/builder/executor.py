@@ -4,7 +4,7 @@ One session serves one build: what its steps share (the network sandbox) is made
 that runs and goes away with the session.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Protocol
 
 from sampan.wire.containers import HostSettings
 
-OnOutput = Callable[[bytes, bool], None]  # data, is it standard error?
+OnOutput = Callable[[bytes, bool], Awaitable[None]]  # data, is it standard error?
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,12 @@
 """What a build tells while it runs: typed events, rendered elsewhere.
 
-The builder calls `Emit` on the event loop's thread; an emitter never blocks and never fails. Order
+The builder calls `Emit` on the event loop's thread; it never blocks and never fails. Order
 within one step: StepStarted, then any of the middle ones, then StepResult.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +91,11 @@ Event = (
     | Notice
     | Pulling
 )
-Emit = Callable[[Event], None]
+
+
+class Emit(Protocol):
+    """Takes events at once; `ready` waits while the reader is far behind."""
+
+    def __call__(self, event: Event) -> None: ...
+
+    async def ready(self) -> None: ...

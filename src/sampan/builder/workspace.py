@@ -4,9 +4,9 @@
         ... change things below work.path ...
         layer = await work.commit()      # None when nothing changed
 
-Leaving the context without `commit` leaves nothing: no mount, no snapshot. `commit` unmounts, writes
-the layer's blob, and makes the snapshot a committed layer; blob and snapshot are held by the build's
-lease until an image refers to them.
+Leaving the context without `commit` leaves nothing: no mount, no snapshot. `commit` unmounts,
+writes the layer's blob, and makes the snapshot a committed layer; blob and snapshot are held by the
+build's lease until an image refers to them.
 """
 
 import os

@@ -1,11 +1,13 @@
 """Blocking work goes through one limiter of worker threads, so that the event loop never waits."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
 import anyio
-from anyio import CapacityLimiter, to_thread
+from anyio import CancelScope, CapacityLimiter, to_thread
 
 Result = TypeVar("Result")
 
@@ -22,7 +24,19 @@ class Workers:
         self._limiter = CapacityLimiter(limit)
 
     async def run(self, function: Callable[..., Result], *args: object, **kwargs: object) -> Result:
-        return await to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._limiter)
+        call = partial(function, *args, **kwargs)
+        task = asyncio.ensure_future(to_thread.run_sync(call, limiter=self._limiter))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            # anyio itself waits only when one of its own scopes is cancelled, not the bare task
+            with CancelScope(shield=True):
+                while not task.done():
+                    with suppress(asyncio.CancelledError):
+                        await asyncio.wait([task])
+            if not task.cancelled():
+                task.exception()
+            raise
 
     def run_from_thread(self, function: Callable[..., Result], *args: object) -> Result:
         """Call `function` on the event loop's thread from inside a worker, and wait for it."""

@@ -5,6 +5,7 @@ group that is just going away raises FileNotFoundError or OSError (ENODEV).
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -153,12 +154,16 @@ def _io_v1(folder: Path | None, name: str) -> tuple[IoEntry, ...]:
     for prefix in ("blkio.throttle.", "blkio."):
         path = folder / f"{prefix}{name}_recursive"
         if path.exists():
-            return tuple(
-                IoEntry(*map(int, row[0].split(":")), row[1], int(row[2]))
-                for line in path.read_text().splitlines()
-                if len(row := line.split()) == 3
-            )
+            return tuple(_io_rows(path.read_text()))
     return ()
+
+
+def _io_rows(text: str) -> Iterator[IoEntry]:
+    for line in text.splitlines():
+        row = line.split()
+        if len(row) == 3:  # the last one is the total over all devices
+            major, _, minor = row[0].partition(":")
+            yield IoEntry(int(major), int(minor), row[1], int(row[2]))
 
 
 def _io_v2(folder: Path, wanted: dict[str, str]) -> tuple[IoEntry, ...]:

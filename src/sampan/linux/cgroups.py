@@ -160,10 +160,8 @@ class CgroupLayout:
 
     def update(self, group: str, limits: Limits) -> None:
         """Change limits of a living group."""
-        if self.version is Version.V2:
-            settings = v2_settings(limits)
-        else:
-            settings = v1_settings(limits)
+        as_settings = v2_settings if self.version is Version.V2 else v1_settings
+        settings = as_settings(limits)
         if "memory.memsw.limit_in_bytes" in settings and self._grows_swap_first(group, limits):
             order = ["memory.memsw.limit_in_bytes", "memory.limit_in_bytes"]
             settings = {key: settings[key] for key in [*order, *settings] if key in settings}

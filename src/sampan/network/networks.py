@@ -19,8 +19,8 @@ from sampan.network.model import BRIDGE, Network, NoSuchNetwork
 class Documents(Protocol):
     """Where networks are kept; writes are durable when they return."""
 
-    def put(self, id: str, body: bytes) -> None: ...  # noqa: A002 - the store's own word
-    def remove(self, id: str) -> None: ...  # noqa: A002
+    def put(self, key: str, body: bytes, /) -> None: ...
+    def remove(self, key: str, /) -> None: ...
     def all(self) -> list[tuple[str, bytes]]: ...
 
 

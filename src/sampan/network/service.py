@@ -69,6 +69,7 @@ class NetworkService:
         self._upstream = UpstreamServers()
         self._repair: asyncio.Task[None] | None = None
         self._damaged = False  # others changed our table
+        self._rearranged = False  # others changed chains or rules of theirs
         self._started = False
 
     async def _call(
@@ -76,7 +77,8 @@ class NetworkService:
     ) -> Result:
         work = self._thread.submit(partial(function, *args, **kwargs))
         with anyio.CancelScope(shield=True):
-            return await asyncio.wrap_future(work)
+            result = await asyncio.wrap_future(work)
+        return result  # noqa: RET504 - a scope might swallow exceptions, for all mypy knows
 
     # --- life --------------------------------------------------------------------------------
 
@@ -138,14 +140,16 @@ class NetworkService:
     def _on_ruleset_change(self) -> None:
         change = self._watch.drain()
         self._damaged |= change.lost_notices or self._settings.table_name in change.tables
-        if (self._damaged or change.structure) and self._repair is None:
+        self._rearranged |= bool(change.structure)
+        if (self._damaged or self._rearranged) and self._repair is None:
             self._repair = asyncio.get_running_loop().create_task(self._repair_firewall())
 
     async def _repair_firewall(self) -> None:
         try:
-            await asyncio.sleep(_SETTLE_S)
-            own, self._damaged = self._damaged, False
-            await self._call(self._firewall.repair, own=own)
+            while self._damaged or self._rearranged:
+                await asyncio.sleep(_SETTLE_S)
+                own, self._damaged, self._rearranged = self._damaged, False, False
+                await self._call(self._firewall.repair, own=own)
         except SampanError:
             log.exception(fields("firewall.repair_failed", table=self._settings.table_name))
         finally:

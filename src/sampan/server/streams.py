@@ -7,7 +7,7 @@ the work behind the stream is cancelled, and its cleanup awaited.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -71,16 +71,21 @@ async def _progress(call: Call, items: AsyncIterator[Progress]) -> web.StreamRes
 
 
 async def raw(
-    call: Call, chunks: AsyncIterator[bytes], content_type: str, *, at_once: bool = False
+    call: Call,
+    chunks: AsyncIterator[bytes],
+    content_type: str,
+    *,
+    at_once: bool = False,
+    headers: Mapping[str, str] | None = None,
 ) -> web.StreamResponse:
     """Bytes as they come. `at_once` sends status and headers before there is a first chunk."""
-    return await while_connected(call.gone, _raw(call, chunks, content_type, at_once=at_once))
+    response = call.stream(content_type, **(headers or {}))
+    return await while_connected(call.gone, _raw(call, chunks, response, at_once=at_once))
 
 
 async def _raw(
-    call: Call, chunks: AsyncIterator[bytes], content_type: str, *, at_once: bool
+    call: Call, chunks: AsyncIterator[bytes], response: web.StreamResponse, *, at_once: bool
 ) -> web.StreamResponse:
-    response = call.stream(content_type)
     try:
         first = b"" if at_once else await anext(chunks, b"")
         await response.prepare(call.request)

@@ -8,7 +8,7 @@ that has added something to its lease and then finds it present can rely on it.
 
 import shutil
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,17 +76,13 @@ class Collector:
         return snapshots, content
 
     def _sweep_snapshots(self, marked: set[str]) -> tuple[int, int]:
-        everything = {snapshot.key: snapshot for snapshot in self._snapshotter.walk()}
+        everything: dict[str, Snapshot] = {found.key: found for found in self._snapshotter.walk()}
         kept: set[str] = set()
-        for key in everything:
-            if key in marked or self._is_leased(everything[key]):
-                following: str | None = key
-                while following is not None and following not in kept:
-                    kept.add(following)
-                    found = everything.get(following)  # type: ignore[call-overload]
-                    following = None if found is None else found.parent
+        for key, snapshot in everything.items():
+            if key in marked or self._is_leased(snapshot):
+                kept.update(_lineage(snapshot, everything))
         doomed = [snapshot for key, snapshot in everything.items() if key not in kept]
-        doomed.sort(key=lambda snapshot: _depth(snapshot, everything), reverse=True)
+        doomed.sort(key=lambda snapshot: len(_lineage(snapshot, everything)), reverse=True)
         removed = freed = 0
         for snapshot in doomed:
             path = self._unlink(snapshot)
@@ -126,10 +122,12 @@ class Collector:
         return None
 
 
-def _depth(snapshot: Snapshot, everything: dict[str, Snapshot]) -> int:  # type: ignore[type-arg]
-    depth = 0
-    found: Snapshot | None = snapshot
-    while found is not None and found.parent is not None:
-        depth += 1
-        found = everything.get(found.parent)
-    return depth
+def _lineage(snapshot: Snapshot, everything: Mapping[str, Snapshot]) -> list[str]:
+    """The keys of a snapshot and of all below it."""
+    found: list[str] = []
+    following: Snapshot | None = snapshot
+    while following is not None:
+        found.append(following.key)
+        parent = following.parent
+        following = None if parent is None else everything.get(parent)
+    return found

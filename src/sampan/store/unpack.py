@@ -6,7 +6,7 @@ the config: an image can't get layers that its id doesn't vouch for.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -47,13 +47,13 @@ class Unpacker:
         layers: Sequence[Descriptor],
         *,
         lease: Lease,
-        staged: Mapping[Digest, IngestedLayer] | None = None,
+        staged: MutableMapping[Digest, IngestedLayer] | None = None,
         on_progress: LayerProgress | None = None,
     ) -> Usage:
         """Make sure that every layer of the stack is a committed snapshot; its total usage.
 
-        `staged` has layers that were extracted on arrival, by diff id; those used are committed,
-        and it stays the caller's duty to drop the others (dropping a used one does nothing).
+        `staged` has layers that were extracted on arrival, by diff id. Those used are taken out
+        of it; the others stay the caller's to drop.
         """
         if len(diff_ids) != len(layers):
             raise LayersMismatch(diff_ids=len(diff_ids), layers=len(layers))
@@ -65,7 +65,9 @@ class Unpacker:
         first = self._first_missing(chain)
         if first < len(chain):
             with self._locked(chain[first]):
-                self._unpack_missing(diff_ids, layers, staged or {}, on_progress)
+                self._unpack_missing(
+                    diff_ids, layers, {} if staged is None else staged, on_progress
+                )
         return self._snapshotter.chain_usage(chain[-1])
 
     def _first_missing(self, chain: Sequence[ChainId]) -> int:
@@ -79,22 +81,23 @@ class Unpacker:
         self,
         diff_ids: Sequence[Digest],
         layers: Sequence[Descriptor],
-        staged: Mapping[Digest, IngestedLayer],
+        staged: MutableMapping[Digest, IngestedLayer],
         on_progress: LayerProgress | None,
     ) -> None:
         chain = chain_ids(diff_ids)
         first = self._first_missing(chain)
         ready: dict[int, StagedLayer] = {}
-        unused = dict(staged)
         own: list[StagedLayer] = []
 
         def place(index: int) -> None:
             parent = chain[index - 1] if index else None
-            there = unused.pop(diff_ids[index], None)  # a diff id may occur twice in a stack
+            there = staged.pop(diff_ids[index], None)  # a diff id may occur twice in a stack
             if there is not None:
-                ready[index] = StagedLayer(there.stage, chain[index], parent, there.usage)
-                return
-            found = self._stage(layers[index], diff_ids[index], chain[index], parent, on_progress)
+                found = StagedLayer(there.stage, chain[index], parent, there.usage)
+            else:
+                found = self._stage(
+                    layers[index], diff_ids[index], chain[index], parent, on_progress
+                )
             own.append(found)
             ready[index] = found
 
@@ -124,8 +127,7 @@ class Unpacker:
         try:
             with self._content.open(layer.digest) as blob:
                 found = extract(blob, stage.path, on_progress=report)
-            if found.diff_id != diff_id:
-                raise WrongDiffId(expected=diff_id, found=found.diff_id)
+            _check(expected=diff_id, found=found.diff_id)
         except BaseException:
             self._snapshotter.drop_stage(stage)
             raise
@@ -146,3 +148,8 @@ class Unpacker:
                     del self._locks[name]
                 else:
                     self._locks[name] = (lock, users - 1)
+
+
+def _check(*, expected: Digest, found: Digest) -> None:
+    if found != expected:
+        raise WrongDiffId(expected=expected, found=found)

@@ -93,7 +93,7 @@ def lower_shell(lowering: Lowering, instruction: kinds.Shell) -> None:
 def lower_health(lowering: Lowering, instruction: kinds.HealthCheck) -> None:
     previous = lowering.config.Healthcheck
     notice = ""
-    if previous is not None and previous.Test:
+    if previous is not None and previous.Test and previous.Test[0] != "NONE":
         notice = f"Note: overriding previous HEALTHCHECK: [{' '.join(previous.Test)}]\n"
     command = instruction.command
     if command is None:

@@ -7,6 +7,7 @@ volumes are dropped, as the classic builder does.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -90,9 +91,7 @@ class ExecOp:
                 cwd=program.cwd,
                 user=program.user,
             )
-            code = await self._session.run(
-                step, lambda data, is_stderr: emit(progress.Output(data, is_stderr))
-            )
+            code = await self._session.run(step, partial(_tell, emit))
             if code != 0:
                 raise CommandFailed(program.argv, code)
             work.discarded = program.volumes
@@ -100,3 +99,8 @@ class ExecOp:
             result = await self._workers.run(self._exporter.commit, state, layer, self._record)
         emit(progress.RunEnded(container))
         return result
+
+
+async def _tell(emit: Emit, data: bytes, is_stderr: bool) -> None:
+    emit(progress.Output(data, is_stderr))
+    await emit.ready()

@@ -25,6 +25,7 @@ from sampan.engine.events import EventLog
 from sampan.errors import Conflict, InvalidArgument, NotFound
 from sampan.lib.ids import ContainerId, ExecId, random_id
 from sampan.lib.workers import Workers
+from sampan.runtime.facts import HostFacts
 from sampan.runtime.task import ExecTask
 from sampan.runtime.task_spec import ExecSpec, LaunchFailed
 from sampan.runtime.users import resolve_user
@@ -76,9 +77,11 @@ class Execs:
         live: LiveContainers,
         background: Background,
         paths: ContainerPaths,
+        facts: HostFacts,
         events: EventLog,
         workers: Workers,
     ) -> None:
+        self._facts = facts
         self._registry = registry
         self._live = live
         self._background = background
@@ -275,7 +278,8 @@ class Execs:
             }
             process["env"] = with_home(process["env"], user.home)
         if request.Privileged:
-            process["capabilities"] = self._paths.privileged_capabilities()
+            every = sorted(self._facts.capabilities)
+            process["capabilities"] = dict.fromkeys(("bounding", "effective", "permitted"), every)
         process.pop("consoleSize", None)
         return process
 

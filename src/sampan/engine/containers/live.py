@@ -8,13 +8,15 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sampan.errors import Conflict
 from sampan.lib.ids import ContainerId
 from sampan.runtime.tasks import Task
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 
 class NotRunning(Conflict):
@@ -119,6 +121,7 @@ class Background:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
+        self._finishing: set[asyncio.Task[Any]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, None], *, what: str) -> asyncio.Task[None]:
         """Run `work` until it ends or `aclose`; a failure is logged, with `what` it was."""
@@ -127,8 +130,16 @@ class Background:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    async def finish(self, work: Coroutine[Any, Any, Result], *, what: str) -> Result:
+        """Run `work` to its end and return its result, even if the caller is cancelled."""
+        task = asyncio.get_running_loop().create_task(work, name=what)
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+        return await asyncio.shield(task)
+
     async def aclose(self) -> None:
-        """Cancel what is left and wait until it has ended."""
+        """Wait for what must be finished, cancel the rest and wait until that has ended."""
+        await asyncio.gather(*self._finishing, return_exceptions=True)
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

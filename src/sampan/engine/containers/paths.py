@@ -22,6 +22,7 @@ from sampan.lib.ids import ContainerId
 class ContainerPaths:
     data_root: Path
     exec_root: Path
+    cgroup_parent: str = "/sampan"  # one per daemon instance
 
     @property
     def homes(self) -> Path:
@@ -62,6 +63,10 @@ class ContainerPaths:
 
     def rootfs(self, identifier: ContainerId) -> Path:
         return self.rootfs_mounts / identifier
+
+    def cgroup(self, identifier: ContainerId, parent: str = "") -> str:
+        """The control group's path in every hierarchy; `parent` is HostConfig.CgroupParent."""
+        return f"/{(parent or self.cgroup_parent).strip('/')}/{identifier}"
 
     def shm(self, identifier: ContainerId) -> Path:
         return self.shm_mounts / identifier

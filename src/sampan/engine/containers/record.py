@@ -5,12 +5,7 @@ applies; what lives with the process (the task, who waits, who is attached) is i
 
 `config` and `host` are what the client asked for, completed with the image's config and the
 engine's defaults, because inspect must return them. Everything derived has its own field. The
-status is derived from facts, so it can't disagree with them::
-
-    created --start--> running <--pause/unpause--> paused
-                         | exit                      \\
-                         v                            v
-              restarting <-- (policy) -- exited --> removing --> (gone; `dead` if that failed)
+status is derived from facts (`runtime.state` has the diagram), so it can't disagree with them.
 
 The document is the JSON of this record; `version` names its layout.
 """
@@ -27,6 +22,7 @@ from sampan.lib import gotime
 from sampan.lib.ids import ContainerId
 from sampan.network.model import Endpoint, PublishedPort
 from sampan.oci.digest import ChainId, Digest
+from sampan.runtime.state import derive
 from sampan.wire.containers import ContainerConfig, EndpointSettings, HostSettings
 
 VERSION = 1
@@ -81,15 +77,14 @@ class State:
     @property
     def status(self) -> str:
         """The word of the Engine API."""
-        if self.running:
-            if self.paused:
-                return "paused"
-            return "restarting" if self.restarting else "running"
-        if self.removing:
-            return "removing"
-        if self.dead:
-            return "dead"
-        return "exited" if self.started_ns else "created"
+        return derive(
+            pid=self.pid,
+            started_ns=self.started_ns,
+            paused=self.paused,
+            restarting=self.restarting,
+            removing=self.removing,
+            dead=self.dead,
+        ).value
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,14 +196,26 @@ def started(
     *,
     pid: int,
     now_ns: int,
+    config: ContainerConfig,
     networks: Mapping[str, Attachment],
     ports: tuple[PublishedPort, ...],
     sandbox: str,
     health: Health | None,
+    restart_count: int,
 ) -> Container:
-    before = container.state
-    state = State(pid=pid, started_ns=now_ns, finished_ns=before.finished_ns, health=health)
-    return replace(container, state=state, networks=networks, ports=ports, sandbox=sandbox)
+    """`config` has the hostname that a shared network namespace brings."""
+    state = State(
+        pid=pid, started_ns=now_ns, finished_ns=container.state.finished_ns, health=health
+    )
+    return replace(
+        container,
+        state=state,
+        config=config,
+        networks=networks,
+        ports=ports,
+        sandbox=sandbox,
+        restart_count=restart_count,
+    )
 
 
 def start_failed(container: Container, *, error: str, exit_code: int) -> Container:
@@ -279,6 +286,10 @@ def removal_failed(container: Container) -> Container:
 
 def renamed(container: Container, name: str) -> Container:
     return replace(container, name=name)
+
+
+def with_links(container: Container, links: tuple[Link, ...]) -> Container:
+    return replace(container, links=links)
 
 
 def with_network(container: Container, name: str, attachment: Attachment) -> Container:

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 
 from sampan.engine.containers.ports import port_requests
 from sampan.errors import InvalidArgument
+from sampan.runtime import restart
 from sampan.runtime.signals import parse_signal
 from sampan.wire.containers import (
     ContainerConfig,
@@ -17,12 +18,10 @@ from sampan.wire.containers import (
     EndpointSettings,
     HealthConfig,
     HostSettings,
-    RestartSettings,
 )
 
 _MILLISECOND_NS = 1_000_000
 _MAC = re.compile(r"[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}")
-RESTART_POLICIES = ("", "no", "always", "on-failure", "unless-stopped")
 HOST_GATEWAY = "host-gateway"
 
 
@@ -67,9 +66,7 @@ def check_health(health: HealthConfig | None) -> None:
 
 
 def check_host(config: ContainerConfig, host: HostSettings) -> None:
-    check_restart_policy(host.RestartPolicy)
-    if host.AutoRemove and host.RestartPolicy.Name not in {"", "no"}:
-        raise InvalidArgument("can't create 'AutoRemove' container with restart policy")
+    restart.check(host.RestartPolicy, auto_remove=host.AutoRemove)
     for entry in host.ExtraHosts or ():
         check_extra_host(entry)
     list(port_requests(config, host))
@@ -88,20 +85,6 @@ def check_host(config: ContainerConfig, host: HostSettings) -> None:
     _check_modes(host)
     for reason in _network_conflicts(config, host):
         raise InvalidArgument(f"conflicting options: {reason}")
-
-
-def check_restart_policy(policy: RestartSettings) -> None:
-    if policy.Name not in RESTART_POLICIES:
-        raise InvalidArgument(
-            f"invalid restart policy: unknown policy '{policy.Name}'; "
-            "use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
-        )
-    if policy.MaximumRetryCount and policy.Name != "on-failure":
-        raise InvalidArgument(
-            "invalid restart policy: maximum retry count can only be used with 'on-failure'"
-        )
-    if policy.MaximumRetryCount < 0:
-        raise InvalidArgument("invalid restart policy: maximum retry count cannot be negative")
 
 
 def check_extra_host(entry: str) -> tuple[str, str]:

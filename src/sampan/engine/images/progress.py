@@ -2,15 +2,13 @@
 
 A stream is a sequence of plain dicts, one JSON object each: `status` with or without an `id` (the
 row of the client's display), `progressDetail` and the ready-made bar in `progress`; `stream` for
-plain lines; `aux` for programs; `errorDetail` and `error` for a failure after the first object.
+plain lines; `aux` for programs. Failures are exceptions: the server puts them into the stream.
 """
 
 from typing import Any
 
-from sampan.errors import SampanError
 from sampan.lib.units import human_size
-
-Progress = dict[str, Any]
+from sampan.wire.progress import Progress
 
 _WIDTH = 50
 
@@ -43,11 +41,6 @@ def stream(text: str) -> Progress:
 
 def aux(value: Any) -> Progress:
     return {"progressDetail": {}, "aux": value}
-
-
-def failure(error: SampanError) -> Progress:
-    """The in-band form of an error: the HTTP status was sent long ago."""
-    return {"errorDetail": {"message": error.message}, "error": error.message}
 
 
 def render(current: int, total: int) -> str:

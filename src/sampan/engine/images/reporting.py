@@ -1,8 +1,8 @@
 """From work that reports progress to the stream of progress objects that a client reads.
 
-`reported` runs the work while its objects are read. A failure before the first object is raised (an
-ordinary error status); a later one becomes the last object. When the reader leaves, the work is
-cancelled and its end awaited. A slow reader costs no memory: of a row's bars only the newest waits.
+`reported` runs the work while its objects are read, and raises what it failed with after the last
+of them. When the reader leaves, the work is cancelled and its end awaited. A slow reader costs no
+memory: of a row's bars only the newest waits.
 """
 
 import asyncio
@@ -11,8 +11,9 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from sampan.engine.images.progress import Progress, bar, failure
-from sampan.errors import Internal, SampanError
+from sampan.engine.images.progress import bar
+from sampan.errors import Internal
+from sampan.wire.progress import Progress
 
 Report = Callable[[Progress], None]
 
@@ -86,17 +87,10 @@ async def reported(work: Callable[[Report], Awaitable[object]]) -> AsyncIterator
 
     task = asyncio.create_task(run())  # awaited below, whatever happens
     task.add_done_callback(lambda _: queue.end())
-    started = False
     try:
         async for item in queue.items():
-            started = True
             yield item
-        try:
-            await task
-        except SampanError as error:
-            if not started:
-                raise
-            yield failure(error)
+        await task
     finally:
         if not task.done():
             task.cancel()

@@ -13,6 +13,7 @@ A client of attach and exec sends nothing more until it has the answer.
 from __future__ import annotations
 
 import _socket
+
 from sampan.runtime.monitor import plainjson
 from sampan.runtime.monitor.loop import HUNG, READ, WRITE, Loop
 

@@ -10,10 +10,9 @@ one file is kept; `compress` turns `.1` into `.1.gz` in a child process.
 
 from __future__ import annotations
 
+import _json
 import os
 import time
-
-import _json
 
 LINE_BYTES = 16384
 _NEWLINE = "\x7f"  # stands for a newline while JSON escapes the rest; JSON leaves it alone
@@ -215,7 +214,7 @@ def compress_file(path: str) -> None:
     status = 1
     try:
         packer = zlib.compressobj(6, zlib.DEFLATED, 31)
-        with open(path, "rb") as source, open(f"{path}.gz.part", "wb") as target:  # noqa: PTH123
+        with open(path, "rb") as source, open(f"{path}.gz.part", "wb") as target:
             while block := source.read(1 << 16):
                 target.write(packer.compress(block))
             target.write(packer.flush())

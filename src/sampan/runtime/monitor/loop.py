@@ -8,11 +8,10 @@ monitor is a subreaper, those that the OCI runtime left behind.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # `signal` would load enum, see plainjson
 import os
 import select
 import time
-
-import _signal  # type: ignore[import-not-found]  # `signal` would load enum, see plainjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

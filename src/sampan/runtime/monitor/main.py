@@ -19,13 +19,14 @@ Its folder (also its working directory):
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # see loop
+import _socket
 import os
 import time
 
-import _signal  # type: ignore[import-not-found]  # see loop
-import _socket
 from sampan.runtime.monitor import exitfile, plainjson
 from sampan.runtime.monitor.connections import SOCKET_NAME, Control, Listener, send_line
+from sampan.runtime.monitor.execs import Exec, streams_of
 from sampan.runtime.monitor.logfile import LogFile
 from sampan.runtime.monitor.loop import Children, Loop
 from sampan.runtime.monitor.oci import Runtime
@@ -53,7 +54,7 @@ def open_log(settings: dict[str, object] | None) -> LogFile | None:
 
 def start_tick(pid: int) -> int:
     """Field 22 of /proc/pid/stat: with the pid it names one process for ever."""
-    with open(f"/proc/{pid}/stat", "rb") as source:  # noqa: PTH123 - no pathlib here
+    with open(f"/proc/{pid}/stat", "rb") as source:
         return int(source.read().rsplit(b")", 1)[1].split()[19])
 
 
@@ -236,7 +237,7 @@ class Monitor:
         except OSError:
             return
         record = {"pid": self._pid, "tick": tick, "started_ns": self._started_ns}
-        with open("running.json", "w") as out:  # noqa: PTH123 - no pathlib here
+        with open("running.json", "w") as out:
             out.write(plainjson.encode(record))
 
     def _exited(self, code: int) -> None:
@@ -254,7 +255,7 @@ class Monitor:
 
     def _oom_killed(self) -> bool:
         try:
-            with open(self._oom_file, "rb") as source:  # noqa: PTH123 - no pathlib here
+            with open(self._oom_file, "rb") as source:
                 return any(
                     row.startswith(b"oom_kill ") and row.split()[1] != b"0" for row in source
                 )
@@ -316,77 +317,13 @@ class Monitor:
             self.loop.running = False
 
 
-class Exec:
-    """One more process in the container, from its request to its exit."""
-
-    _serial = 0
-
-    def __init__(self, monitor: Monitor, name: str, sock: _socket.socket, request: Request) -> None:
-        self.pid = 0
-        self._monitor = monitor
-        self._name = name
-        self.stdio = Stdio(
-            monitor.loop,
-            terminal=bool(request.get("terminal")),
-            open_stdin=bool(request.get("stdin")),
-            stdin_once=True,
-            log=None,
-            spool_dir=".",
-        )
-        self.stdio.on_change = self._changed
-        self.stdio.resize(int(str(request["rows"])), int(str(request["columns"])))
-        self._outlet = self.stdio.attach(
-            sock, streams=streams_of(request), stdin=bool(request.get("stdin"))
-        )
-        self._sock = sock
-        Exec._serial += 1
-        label = f"exec{Exec._serial}"
-        self._spec = f"{label}.json"
-        with open(self._spec, "w") as out:  # noqa: PTH123 - no pathlib here
-            out.write(str(request["process"]))
-        self._starter = Starter(monitor.runtime, monitor.children, self.stdio, label)
-        self._starter.run(
-            ["exec", "--detach", "--process", f"{os.getcwd()}/{self._spec}"],  # noqa: PTH109
-            [monitor.id],
-            done=self._done,
-            exited=self._exited,
-        )
-
-    def _done(self, error: str | None) -> None:
-        os.unlink(self._spec)
-        if error is None:
-            self.pid = self._starter.pid
-            self._monitor.exec_started(self._name, self)
-            send_line(self._sock, {"ok": {"pid": self.pid}})
-        else:
-            send_line(self._sock, {"error": error})
-        self._outlet.start()
-
-    def _exited(self, code: int) -> None:
-        self.pid = 0
-        if self.stdio.drain():
-            self.stdio.finish()
-        else:
-            self._monitor.loop.later(OUTPUT_GRACE_S, self.stdio.finish)
-        self._monitor.exec_ended(self._name, code)
-
-    def _changed(self) -> None:
-        if self.pid == 0 and self.stdio.ended and not self.stdio.finished:
-            self.stdio.finish()
-
-
-def streams_of(request: Request) -> frozenset[int]:
-    wanted = (1 if request.get("stdout") else 0, 2 if request.get("stderr") else 0)
-    return frozenset(wanted) - {0}
-
-
 def main(state: str, control: int) -> None:
     """Body of a forked monitor; returns when its work is done."""
     os.chdir(state)
     for number in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM):
         _signal.signal(number, _signal.SIG_IGN)
     try:
-        with open("task.json", "rb") as source:  # noqa: PTH123 - no pathlib here
+        with open("task.json", "rb") as source:
             task = plainjson.decode(source.read())
         Monitor(task, control).loop.run()
         os.unlink(SOCKET_NAME)
@@ -395,6 +332,6 @@ def main(state: str, control: int) -> None:
     except Exception:
         import traceback  # only to leave word of a bug
 
-        with open("monitor.err", "w") as out:  # noqa: PTH123 - no pathlib here
+        with open("monitor.err", "w") as out:
             traceback.print_exc(file=out)
         raise

@@ -7,11 +7,11 @@ the runtime connects to a socket of ours and passes the pty's master.
 
 from __future__ import annotations
 
-import os
-
 import _signal  # type: ignore[import-not-found]  # see loop
 import _socket
 import _struct
+import os
+
 from sampan.runtime.monitor.loop import Children
 
 TYPE_CHECKING = False

@@ -8,10 +8,10 @@ The socket carries output (framed, unless there's a terminal) one way and plain 
 
 from __future__ import annotations
 
+import _socket
 import os
 import time
 
-import _socket
 from sampan.runtime.monitor.loop import HUNG, READ, WRITE, Loop
 
 TYPE_CHECKING = False

@@ -17,7 +17,7 @@ class _Context:
     parse_constant = float
 
 
-_scan = _json.make_scanner(_Context)
+_scan = _json.make_scanner(_Context)  # type: ignore[arg-type]  # any object with these members
 
 
 def decode(data: bytes) -> dict[str, object]:

@@ -36,7 +36,7 @@ class Starter:
         exited: Callable[[int], None],
     ) -> None:
         """Call `runtime <verb> <our options> <operands>`."""
-        options = ["--pid-file", os.path.abspath(self._pid_file)]  # noqa: PTH100 - no pathlib here
+        options = ["--pid-file", os.path.abspath(self._pid_file)]
         if self._console is not None:
             options += ["--console-socket", self._console.path]
 
@@ -66,7 +66,7 @@ class Starter:
 
     def _read_pid(self) -> int:
         try:
-            with open(self._pid_file, "rb") as source:  # noqa: PTH123 - no pathlib here
+            with open(self._pid_file, "rb") as source:
                 text = source.read()
             os.unlink(self._pid_file)
         except FileNotFoundError:

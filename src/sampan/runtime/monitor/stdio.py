@@ -10,17 +10,18 @@ everything; reading stops only while an outlet holds back (see outlet.py).
 
 from __future__ import annotations
 
-import os
-
-import termios
-
 import _socket
 import _struct
+import os
+import termios
+
 from sampan.runtime.monitor.loop import READ, WRITE, Loop
 from sampan.runtime.monitor.outlet import Outlet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sampan.runtime.monitor.logfile import LogFile
     from sampan.runtime.monitor.loop import Handler
 
@@ -32,6 +33,10 @@ _NAMES = {STDOUT: "stdout", STDERR: "stderr"}
 _HEADER = _struct.Struct(">BxxxL")  # Docker's stream frame
 
 
+def _nothing() -> None:
+    return
+
+
 class Stdin:
     """Writes to the process without ever blocking."""
 
@@ -41,7 +46,7 @@ class Stdin:
         self._fd = fd
         self._buffer = bytearray()
         self._closing = False
-        self.changed = lambda: None
+        self.changed: Callable[[], object] = _nothing
         loop.watch(fd, 0, self._ready)
 
     @property
@@ -106,7 +111,7 @@ class Stdio:
         self.terminal = terminal
         self.outlets: list[Outlet] = []
         self.finished = False
-        self.on_change = lambda: None  # the output ended, or a client went
+        self.on_change: Callable[[], object] = _nothing  # the output ended, or a client went
         self._loop = loop
         self._stdin_once = stdin_once and not terminal
         self._open_stdin = open_stdin

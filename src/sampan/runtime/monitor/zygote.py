@@ -25,11 +25,11 @@ def _detach_stdio() -> None:
 
 def serve(channel_fd: int) -> None:
     """Fork a monitor for every message until the daemon closes its end."""
-    import ctypes
-
     import _signal  # type: ignore[import-not-found]  # see loop
     import _socket
     import _struct
+    import ctypes
+
     from sampan.runtime.monitor import main
 
     prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -60,8 +60,8 @@ def serve(channel_fd: int) -> None:
 
 if __name__ == "__main__":
     _detach_stdio()
-    source_root = os.path.abspath(__file__)  # noqa: PTH100 - pathlib would stay in every monitor
+    source_root = os.path.abspath(__file__)
     for _ in range(4):
-        source_root = os.path.dirname(source_root)  # noqa: PTH120
+        source_root = os.path.dirname(source_root)
     sys.path.insert(0, source_root)
     serve(int(sys.argv[1]))

@@ -10,7 +10,11 @@ from sampan.server import streams
 from sampan.server.call import JSON, Call
 from sampan.server.routes import Route
 from sampan.wire import codec
-from sampan.wire.container_views import ContainersPruned, ContainerUpdate
+from sampan.wire.container_views import (
+    ContainersPruned,
+    ContainerUpdated,
+    UpdateRequest,
+)
 from sampan.wire.containers import CreateRequest
 from sampan.wire.filters import Filters
 from sampan.wire.versions import ApiVersion
@@ -83,7 +87,7 @@ class RenameBackend(Protocol):
 
 
 class UpdateBackend(Protocol):
-    async def update(self, text: str, request: ContainerUpdate) -> list[str]:
+    async def update(self, text: str, request: UpdateRequest) -> list[str]:
         """Returns warnings."""
         ...
 
@@ -174,9 +178,9 @@ class LifecycleRouter:
         return call.empty()
 
     async def update(self, call: Call) -> web.Response:
-        request = await call.body(ContainerUpdate)
+        request = await call.body(UpdateRequest)
         warnings = await self._updater.update(call.params["id"], request)
-        return call.reply({"Warnings": warnings or None})
+        return call.reply(ContainerUpdated(Warnings=warnings or None))
 
     async def remove(self, call: Call) -> web.Response:
         await self._remover.remove(

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from sampan.server.call import Call
 from sampan.server.routes import Route
+from sampan.wire.containers import EndpointSettings
 from sampan.wire.filters import Filters
 from sampan.wire.networks import (
     NetworkConnect,
@@ -28,8 +29,12 @@ class NetworksBackend(Protocol):
 
 
 class ConnectBackend(Protocol):
-    async def connect(self, text: str, request: NetworkConnect) -> None: ...
-    async def disconnect(self, text: str, request: NetworkDisconnect) -> None: ...
+    async def connect(
+        self, network_text: str, container_text: str, settings: EndpointSettings | None
+    ) -> None: ...
+    async def disconnect(
+        self, network_text: str, container_text: str, *, force: bool
+    ) -> None: ...
 
 
 class NetworksRouter:
@@ -64,11 +69,17 @@ class NetworksRouter:
         return call.empty()
 
     async def connect(self, call: Call) -> web.Response:
-        await self._connector.connect(call.params["id"], await call.body(NetworkConnect))
+        request = await call.body(NetworkConnect)
+        await self._connector.connect(
+            call.params["id"], request.Container, request.EndpointConfig
+        )
         return call.empty(200)
 
     async def disconnect(self, call: Call) -> web.Response:
-        await self._connector.disconnect(call.params["id"], await call.body(NetworkDisconnect))
+        request = await call.body(NetworkDisconnect)
+        await self._connector.disconnect(
+            call.params["id"], request.Container, force=request.Force
+        )
         return call.empty(200)
 
     async def prune(self, call: Call) -> web.Response:

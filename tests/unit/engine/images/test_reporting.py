@@ -22,20 +22,18 @@ def test_objects_come_in_order():
     assert [item["status"] for item in collect(work)] == ["0", "1", "2"]
 
 
-def test_a_failure_before_the_first_object_is_raised():
-    async def work(report):
-        raise NotFound("nothing")
-
-    with pytest.raises(NotFound):
-        collect(work)
-
-
-def test_a_later_failure_is_the_last_object():
+def test_a_failure_is_raised_after_what_was_reported():
     async def work(report):
         report(status("begun"))
         raise NotFound("nothing")
 
-    assert collect(work)[1:] == [{"errorDetail": {"message": "nothing"}, "error": "nothing"}]
+    async def main():
+        stream = reported(work)
+        assert await anext(stream) == status("begun")
+        with pytest.raises(NotFound):
+            await anext(stream)
+
+    asyncio.run(main())
 
 
 def test_a_slow_reader_gets_the_newest_bar_in_its_place():

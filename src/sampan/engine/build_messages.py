@@ -1,0 +1,104 @@
+"""From a running build to the stream of objects that its client reads.
+
+The build runs in a task of its own; when the reader leaves, the task is cancelled and its end
+awaited. A reader that is far behind holds the build up (`ready`), not memory. What fails before the
+first object is raised, so that it becomes an HTTP status; later failures are the last object.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from sampan.builder import progress
+from sampan.engine.build_rendering import Message, Renderer, failure
+from sampan.errors import SampanError
+
+_WAITING = 1000  # objects: then programs wait before they write more
+
+
+class Messages:
+    """See progress.Emit. With `quiet`, events are kept back until something fails."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._renderer = Renderer()
+        self._quiet = quiet
+        self._kept: deque[Message] = deque(maxlen=10 * _WAITING)
+        self._items: deque[Message] = deque()
+        self._changed = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._ended = False
+
+    def __call__(self, event: progress.Event) -> None:
+        for message in self._renderer.render(event):
+            if self._quiet:
+                self._kept.append(message)
+            else:
+                self.put(message)
+
+    async def ready(self) -> None:
+        await self._room.wait()
+
+    def put(self, message: Message) -> None:
+        """Past `quiet`."""
+        self._items.append(message)
+        if len(self._items) >= _WAITING:
+            self._room.clear()
+        self._changed.set()
+
+    def fail(self, error: SampanError) -> None:
+        """What was kept back helps to understand the failure."""
+        for message in self._kept:
+            if "stream" in message:
+                self.put(message)
+        self._kept.clear()
+        self.put(failure(error))
+
+    @property
+    def told(self) -> bool:
+        """Whether a failure can still become an HTTP status."""
+        return bool(self._items or self._kept)
+
+    def end(self) -> None:
+        self._ended = True
+        self._changed.set()
+
+    async def items(self) -> AsyncIterator[Message]:
+        while True:
+            while self._items:
+                yield self._items.popleft()
+            self._room.set()
+            if self._ended:
+                return
+            self._changed.clear()
+            await self._changed.wait()
+
+
+async def told(
+    work: Callable[[Messages], Awaitable[None]], *, quiet: bool
+) -> AsyncIterator[Message]:
+    """Run `work` while its messages are read. Raises what came before the first message."""
+    messages = Messages(quiet=quiet)
+    started = False
+
+    async def run() -> None:
+        try:
+            await work(messages)
+        except SampanError as error:
+            if not started and not messages.told:
+                raise
+            messages.fail(error)
+
+    task = asyncio.create_task(run())  # awaited below, whatever happens
+    task.add_done_callback(lambda _: messages.end())
+    try:
+        async for message in messages.items():
+            started = True
+            yield message
+        await task
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()

@@ -1,0 +1,223 @@
+"""Builds: the use case behind POST /build.
+
+The body is read to its end before anything is answered, into the build's scratch directory
+
+    <data root>/tmp/build-<id>/      context spool, downloads, mount points of steps
+
+which goes away with the build; `clean` removes what a dead daemon left there. Tags are given when
+everything has succeeded.
+"""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sampan.builder.build import Builder, BuildSpec
+from sampan.builder.cache import BuildCache
+from sampan.builder.context import (
+    ContextFileMissing,
+    ContextTree,
+    ignore_rules,
+    read_context,
+    single_dockerfile,
+)
+from sampan.builder.dockerfile.stages import Dockerfile, parse_dockerfile
+from sampan.builder.executor import StepExecutor
+from sampan.builder.lower.scope import unused_arguments
+from sampan.engine.build_bases import BasePuller, StoredBases
+from sampan.engine.build_messages import Messages, told
+from sampan.engine.build_remote import UrlDownloader
+from sampan.engine.build_rendering import Message, stream
+from sampan.engine.build_request import DEFAULT_DOCKERFILE, BuildRequest
+from sampan.engine.images.feed import consume
+from sampan.engine.images.tag import Tagger
+from sampan.errors import InvalidArgument
+from sampan.lib.cleanup import shielded
+from sampan.lib.ids import short
+from sampan.lib.tarstream import CorruptTar
+from sampan.lib.workers import Workers
+from sampan.linux import mounts
+from sampan.oci.digest import Digest
+from sampan.store.content import ContentStore
+from sampan.store.images import ImageStore
+from sampan.store.leases import Leases
+from sampan.store.snapshots import Snapshotter
+
+_PREFIX = "build-"
+_STEP_SNAPSHOTS = "build-"
+
+
+class EmptyDockerfile(InvalidArgument):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the Dockerfile ({name}) cannot be empty")
+
+
+class Builds:
+    """Facade for the server. `scratch` is a directory of this daemon, on the store's disk."""
+
+    def __init__(
+        self,
+        *,
+        images: ImageStore,
+        content: ContentStore,
+        snapshots: Snapshotter,
+        leases: Leases,
+        cache: BuildCache,
+        puller: BasePuller,
+        executor: StepExecutor,
+        tagger: Tagger,
+        workers: Workers,
+        scratch: Path,
+    ) -> None:
+        self._images = images
+        self._content = content
+        self._snapshots = snapshots
+        self._leases = leases
+        self._cache = cache
+        self._puller = puller
+        self._executor = executor
+        self._tagger = tagger
+        self._workers = workers
+        self._scratch = scratch
+
+    def build(self, request: BuildRequest, body: AsyncIterator[bytes]) -> AsyncIterator[Message]:
+        """The classic protocol's objects. Raises, before the first one, what is wrong with the
+        request, the context or the Dockerfile."""
+
+        async def work(messages: Messages) -> None:
+            await self._build(request, body, messages)
+
+        return told(work, quiet=request.quiet)
+
+    async def prune(self) -> int:
+        """Forget cache entries whose images are gone; the images are what takes space."""
+        return await self._cache.prune()
+
+    def clean(self) -> None:
+        """At start, blocking: remove what builds of a dead daemon left."""
+        self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+        mounts.unmount_below(self._scratch)
+        for path in self._scratch.glob(f"{_PREFIX}*"):
+            shutil.rmtree(path, ignore_errors=True)
+        for snapshot in list(self._snapshots.walk()):
+            if not snapshot.committed and snapshot.key.startswith(_STEP_SNAPSHOTS):
+                self._snapshots.remove(snapshot.key)
+
+    async def _build(
+        self, request: BuildRequest, body: AsyncIterator[bytes], messages: Messages
+    ) -> None:
+        async with self._scratch_directory() as scratch:
+            downloader = UrlDownloader(scratch)
+            context = await self._context(request, body, scratch, downloader)
+            with context:
+                dockerfile, visible = await self._workers.run(_read, context, request.dockerfile)
+                dockerfile.up_to(request.target)
+                spec = BuildSpec(
+                    dockerfile=dockerfile,
+                    target=request.target,
+                    build_args=request.build_args,
+                    labels=request.labels,
+                    use_cache=request.use_cache,
+                    pull=request.pull,
+                    platform=request.platform,
+                    host=request.host,
+                )
+                state = await self._builder(request).build(
+                    spec, visible, downloader=downloader, scratch=scratch, emit=messages
+                )
+        identifier = Digest(state.identity)
+        unused = unused_arguments(dockerfile, request.build_args)
+        await self._finish(request, identifier, unused, messages)
+
+    async def _finish(
+        self, request: BuildRequest, identifier: Digest, unused: list[str], messages: Messages
+    ) -> None:
+        if request.quiet:
+            messages.put(stream(f"{identifier}\n"))
+        else:
+            if unused:
+                names = " ".join(unused)
+                messages.put(
+                    stream(f"[Warning] One or more build-args [{names}] were not consumed\n")
+                )
+            messages.put(stream(f"Successfully built {short(identifier)}\n"))
+        image = await self._workers.run(self._images.get, identifier)
+        for reference in request.tags:
+            await self._tagger.give_name(image, reference)
+            if not request.quiet:
+                messages.put(stream(f"Successfully tagged {reference.familiar}\n"))
+
+    def _builder(self, request: BuildRequest) -> Builder:
+        bases = StoredBases(
+            images=self._images,
+            puller=self._puller,
+            workers=self._workers,
+            credentials=request.credentials,
+        )
+        return Builder(
+            images=self._images,
+            content=self._content,
+            snapshots=self._snapshots,
+            leases=self._leases,
+            cache=self._cache,
+            base_images=bases,
+            executor=self._executor,
+            workers=self._workers,
+        )
+
+    @asynccontextmanager
+    async def _scratch_directory(self) -> AsyncIterator[Path]:
+        path = Path(await self._workers.run(tempfile.mkdtemp, prefix=_PREFIX, dir=self._scratch))
+        try:
+            yield path
+        finally:
+            await shielded(lambda: self._workers.run(shutil.rmtree, path), what="build scratch")
+
+    async def _context(
+        self,
+        request: BuildRequest,
+        body: AsyncIterator[bytes],
+        scratch: Path,
+        downloader: UrlDownloader,
+    ) -> ContextTree:
+        if not request.remote:
+            return await consume(body, lambda feed: read_context(feed, scratch), self._workers)
+        async for _ in body:
+            pass
+        path = await downloader.context(request.remote)
+        return await self._workers.run(_remote_context, path, scratch)
+
+
+def _remote_context(path: Path, scratch: Path) -> ContextTree:
+    """A tar, or anything else taken for a Dockerfile."""
+    with path.open("rb") as source:
+        try:
+            return read_context(source, scratch)
+        except CorruptTar:
+            source.seek(0)
+            return single_dockerfile(source.read(), DEFAULT_DOCKERFILE, scratch)
+
+
+def _read(context: ContextTree, name: str) -> tuple[Dockerfile, ContextTree]:
+    """The Dockerfile, and the context as COPY sees it: without what .dockerignore excludes."""
+    wanted = name or DEFAULT_DOCKERFILE
+    try:
+        text = context.read_text(wanted)
+    except ContextFileMissing:
+        if name not in {"", DEFAULT_DOCKERFILE}:
+            raise
+        wanted = DEFAULT_DOCKERFILE.lower()
+        text = _lower_case(context, wanted)
+    if not text:
+        raise EmptyDockerfile(wanted)
+    rules = ignore_rules(context, wanted)
+    return parse_dockerfile(text), context.without(rules.excluded) if rules else context
+
+
+def _lower_case(context: ContextTree, name: str) -> str:
+    try:
+        return context.read_text(name)
+    except ContextFileMissing:
+        raise ContextFileMissing(DEFAULT_DOCKERFILE) from None

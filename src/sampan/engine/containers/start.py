@@ -1,0 +1,168 @@
+"""Starting a container, and following its run to the end.
+
+    resources (root, networks, monitor, volumes: side by side) -> files and config.json
+    -> waiting clients connected -> process launched -> state committed -> event `start`
+
+Whatever fails, what was made before is undone, and the state keeps the error. What a crash leaves
+half-started is found by its task folder: a live monitor is adopted, anything else cleaned
+(`restore.py`). Work goes on when the client that asked goes away.
+"""
+
+import logging
+from contextlib import AsyncExitStack
+from functools import partial
+
+from sampan.engine.containers import record
+from sampan.engine.containers.attach_hub import AttachHub
+from sampan.engine.containers.bundle import Bundles
+from sampan.engine.containers.eraser import Eraser
+from sampan.engine.containers.exits import Exits, Probes
+from sampan.engine.containers.live import Background, LiveContainers
+from sampan.engine.containers.record import Container, event_attributes
+from sampan.engine.containers.registry import ContainerRegistry, NoSuchContainer
+from sampan.engine.containers.restart_policy import Restarts
+from sampan.engine.containers.run_resources import Acquired, RunResources
+from sampan.engine.events import EventLog
+from sampan.errors import Conflict, Internal, InvalidArgument, NotModified, SampanError
+from sampan.lib import gotime
+from sampan.lib.ids import ContainerId
+from sampan.lib.log import fields
+from sampan.runtime.tasks import LaunchFailed, Task
+
+log = logging.getLogger(__name__)
+
+FAILED = 128  # the exit code of a start that failed for other reasons than its command
+
+
+class CommandFailed(InvalidArgument):
+    """The command isn't there (127) or can't be invoked (126)."""
+
+
+class Starter:
+    def __init__(
+        self,
+        *,
+        registry: ContainerRegistry,
+        live: LiveContainers,
+        hub: AttachHub,
+        resources: RunResources,
+        bundles: Bundles,
+        exits: Exits,
+        eraser: Eraser,
+        restarts: Restarts,
+        probes: Probes,
+        events: EventLog,
+        background: Background,
+    ) -> None:
+        self._registry = registry
+        self._live = live
+        self._hub = hub
+        self._resources = resources
+        self._bundles = bundles
+        self._exits = exits
+        self._eraser = eraser
+        self._restarts = restarts
+        self._probes = probes
+        self._events = events
+        self._background = background
+
+    async def start(self, text: str) -> None:
+        """Raises NotModified when it runs, Conflict (paused, being removed), CommandFailed, ..."""
+        identifier = self._registry.get(text).id
+        self._restarts.call_off(identifier)
+        await self._background.finish(self._start(identifier), what="start")
+
+    async def restart_by_policy(self, identifier: ContainerId) -> None:
+        """A start that no user asked for: counts and marks stay. Failures are logged."""
+        try:
+            async with self._registry.lock(identifier):
+                container = self._registry.get(identifier)
+                if container.state.pid or container.state.removing:
+                    return
+                await self._launch(container)
+        except NoSuchContainer:
+            return
+        except SampanError as error:
+            log.warning(fields("container.restart_failed", id=identifier, why=error.message))
+
+    async def _start(self, identifier: ContainerId) -> None:
+        async with self._registry.lock(identifier):
+            container = self._registry.get(identifier)
+            _check_startable(container)
+            await self._launch(record.start_asked(container))
+
+    async def _launch(self, container: Container) -> None:
+        try:
+            async with AsyncExitStack() as undo:
+                acquired = await self._resources.acquire(container, undo)
+                started = await self._run(container, acquired)
+                undo.pop_all()
+        except Exception as error:
+            raise await self._failed(container, error) from error
+        log.info(fields("container.started", id=started.id, pid=started.state.pid))
+        self._events.publish("container", "start", started.id, event_attributes(started))
+        self.follow(started, acquired.task)
+
+    async def _run(self, container: Container, acquired: Acquired) -> Container:
+        run = await self._bundles.write(container, acquired)
+        await self._hub.connect(container.id, acquired.task)
+        pid = await acquired.task.launch()
+        change = partial(
+            record.started,
+            pid=pid,
+            now_ns=acquired.task.started_ns or gotime.now_ns(),
+            config=run.config,
+            networks=acquired.connected.networks,
+            ports=acquired.connected.ports,
+            sandbox=acquired.connected.sandbox,
+            health=run.health,
+            restart_count=container.restart_count,
+        )
+        return await self._registry.update(container.id, change)
+
+    async def _failed(self, container: Container, error: Exception) -> Exception:
+        """Keep the error in the state and return what the client is told."""
+        told, code = _told(error)
+        text = told.message if isinstance(told, SampanError) else str(told)
+        change = partial(record.start_failed, error=text, exit_code=code)
+        after = await self._registry.update(container.id, change)
+        if container.auto_remove:
+            await self._eraser.erase(after, volumes=True)
+        return told
+
+    # --- the run ----------------------------------------------------------------------------------
+
+    def follow(self, container: Container, task: Task) -> None:
+        """Begin to watch a run: its health, its end, and what its policy says then."""
+        self._live.put_task(container.id, task)
+        self._probes.watch(container)
+        self._background.spawn(self._follow(container.id, task), what=f"run {container.id}")
+
+    async def _follow(self, identifier: ContainerId, task: Task) -> None:
+        status = await task.wait()
+        decision = await self._exits.handle(identifier, task, status)
+        if decision.restart:
+            await self.restart_after(identifier, decision.delay_s)
+
+    async def restart_after(self, identifier: ContainerId, delay_s: float) -> None:
+        if await self._restarts.pause(identifier, delay_s):
+            await self.restart_by_policy(identifier)
+
+
+def _check_startable(container: Container) -> None:
+    state = container.state
+    if state.paused:
+        raise Conflict("cannot start a paused container, try unpause instead")
+    if state.pid:
+        raise NotModified(f"container {container.id} is already running")
+    if state.removing or state.dead:
+        raise Conflict("container is marked for removal and cannot be started")
+
+
+def _told(error: Exception) -> tuple[Exception, int]:
+    """What a failed start answers, and the exit code that inspect shows."""
+    if not isinstance(error, LaunchFailed):
+        return error, FAILED
+    message = f"failed to create task for container: {error.message}"
+    kind = CommandFailed if error.exit_code in {126, 127} else Internal
+    return kind(message, hint=error.hint), error.exit_code

@@ -1,0 +1,73 @@
+import sqlite3
+import threading
+
+import pytest
+
+from sampan.errors import NotFound, Unsupported
+from sampan.store.metadata import Database, Documents
+
+
+def test_documents_are_kept_by_kind_and_id(tmp_path):
+    database = Database(tmp_path / "db")
+    one, two = Documents(database, "container"), Documents(database, "network")
+    one.put("a", b"1")
+    one.put("a", b"2")
+    two.put_many({"a": b"n", "b": b"m"})
+    database.close()
+
+    database = Database(tmp_path / "db")
+    assert Documents(database, "container").all() == [("a", b"2")]
+    assert Documents(database, "network").get("b") == b"m"
+    database.close()
+
+
+def test_removing_is_idempotent_and_what_is_gone_is_not_found(database):
+    documents = Documents(database, "container")
+    documents.put("a", b"1")
+    documents.remove("a")
+    documents.remove("a")
+    with pytest.raises(NotFound):
+        documents.get("a")
+
+
+def test_a_failing_transaction_changes_nothing(database):
+    documents = Documents(database, "k")
+    with pytest.raises(ZeroDivisionError), database.transaction() as cursor:
+        cursor.execute("INSERT INTO documents VALUES ('k', 'a', x'00')")
+        raise ZeroDivisionError
+    assert documents.all() == []
+    documents.put("b", b"")  # and the next one works
+    with pytest.raises(sqlite3.IntegrityError), database.transaction() as cursor:
+        cursor.execute("INSERT INTO documents VALUES ('k', 'b', x'00')")
+    assert [key for key, _ in documents.all()] == ["b"]
+
+
+def test_threads_may_write_at_the_same_time(database):
+    documents = Documents(database, "k")
+
+    def write(start):
+        for number in range(start, start + 20):
+            documents.put(str(number), b"x")
+
+    threads = [threading.Thread(target=write, args=(start,)) for start in (0, 100, 200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(documents.all()) == 60
+
+
+def test_commits_are_made_durable(database):
+    with database.reading() as cursor:
+        assert cursor.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert cursor.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert cursor.execute("PRAGMA foreign_keys").fetchone() == (1,)
+
+
+def test_a_file_of_a_newer_program_is_refused(tmp_path):
+    Database(tmp_path / "db").close()
+    connection = sqlite3.connect(tmp_path / "db")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(Unsupported, match="newer version"):
+        Database(tmp_path / "db")
