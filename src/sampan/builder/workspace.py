@@ -164,5 +164,6 @@ class Workspaces:
                 (root / folder).mkdir(parents=True, mode=0o755)
             for name in ("hostname", "hosts", "resolv.conf"):
                 (root / "etc" / name).touch(mode=0o644)
+            (root / ".dockerenv").touch(mode=0o755)
             self._scaffold = root
         return self._scaffold

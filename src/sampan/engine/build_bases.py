@@ -17,7 +17,7 @@ class BasePuller(Protocol):
     """Pulls one image into the store, telling its progress objects."""
 
     def pull(
-        self, reference: Reference, *, platform: Platform | None, credentials: Credentials
+        self, name: str, *, platform: Platform | None, credentials: Credentials
     ) -> AsyncIterator[dict[str, Any]]: ...
 
 
@@ -60,7 +60,8 @@ class StoredBases:
 
     async def _pull(self, reference: Reference, platform: Platform | None, emit: Emit) -> None:
         credentials = for_domain(self._credentials, reference.domain)
-        stream = self._puller.pull(reference, platform=platform, credentials=credentials)
+        name = reference.familiar
+        stream = self._puller.pull(name, platform=platform, credentials=credentials)
         async for message in stream:
             if "error" in message:
                 raise PullFailed(str(message["error"]))

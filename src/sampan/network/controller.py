@@ -118,13 +118,17 @@ class Controller:
     def destroy(self, container_id: str) -> None:
         """Withdraw ports, names and addresses, drop the namespace. Idempotent."""
         found = self._sandboxes.pop(container_id, None)
-        self._publisher.withdraw(container_id)
-        for endpoint in found.endpoints.values() if found else ():
-            self._names.remove(endpoint)
-            self._addresses.release(endpoint.network_id, endpoint.ipv4, endpoint.ipv6)
-            if endpoint.ipv4:
-                self._fading[endpoint.ipv4] = endpoint.host_interface
-        namespaces.remove_netns(self._settings.netns_root / container_id)
+        with ExitStack() as steps:  # each is done even if another fails; the last one first
+            steps.callback(namespaces.remove_netns, self._settings.netns_root / container_id)
+            for endpoint in found.endpoints.values() if found else ():
+                steps.callback(self._release, endpoint)
+            steps.callback(self._publisher.withdraw, container_id)
+
+    def _release(self, endpoint: Endpoint) -> None:
+        self._names.remove(endpoint)
+        self._addresses.release(endpoint.network_id, endpoint.ipv4, endpoint.ipv6)
+        if endpoint.ipv4:
+            self._fading[endpoint.ipv4] = endpoint.host_interface
 
     def open_name_server(self, container_id: str) -> tuple[socket.socket, socket.socket]:
         return sandbox.open_name_server(self._sandboxes[container_id].path)

@@ -4,8 +4,9 @@ Owned by the networking thread. The whole wanted state is kept here, so that the
 written anew at any time in one transaction; single changes are single transactions. If one of
 those fails (somebody flushed the ruleset) everything is written anew.
 
-At a daemon's start the table may be there and carry traffic of running containers. It is left as
-it is (`held`) until the state is known again: `release` then replaces it in one transaction.
+At a daemon's start the table may be there and carry traffic of running containers. It is kept
+(`held`), and only added to, until the state is known again: `release` then replaces it in one
+transaction.
 
     set bridges, internal, intra, subnets          who we are
     map ports     { proto . port : addr . port }          published on all addresses
@@ -171,11 +172,14 @@ class Firewall:
     # --- writing ------------------------------------------------------------------------
 
     def _commit(self, commands: str) -> None:
-        if not commands or self._held:
+        if not commands:
             return
         try:
             self._nft.run(commands)
         except RulesetRefused as failure:
+            if self._held:  # what an earlier daemon left differs: `release` sets it right
+                log.info(fields("firewall.held", table=self._table, reason=failure.message))
+                return
             log.warning(fields("firewall.rewritten", table=self._table, reason=failure.message))
             self._write_all()
 

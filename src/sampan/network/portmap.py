@@ -35,12 +35,14 @@ class PortAllocated(Internal):
 class PortTaken(Internal):
     """A program outside of us has it, or the address isn't this machine's."""
 
-    def __init__(self, proto: str, host_ip: str, port: int, reason: str) -> None:
-        owner = find_listener(proto, port)
+    def __init__(
+        self, proto: str, host_ip: str, port: int, reason: str, *, owner: str = ""
+    ) -> None:
         super().__init__(
             f"failed to bind host port {host_ip}:{port}/{proto}: {reason}",
             hint=f"{owner} listens there" if owner else "",
         )
+        self.reason = reason
 
 
 class PortsExhausted(Internal):
@@ -66,7 +68,7 @@ class PortReservations:
     def reserve(self, request: PortRequest, host_ip: str) -> Reservation:
         """Hold the port asked for, or the first free one of its range, or any."""
         if request.host_port and not request.host_port_end:
-            return self._hold(request.proto, host_ip, request.host_port)
+            return self._hold_named(request.proto, host_ip, request.host_port)
         for port in self._candidates(request):
             with suppress(PortAllocated, PortTaken):
                 return self._hold(request.proto, host_ip, port)
@@ -83,6 +85,13 @@ class PortReservations:
         for port in (*range(start, last + 1), *range(first, start)):
             self._next = port + 1
             yield port
+
+    def _hold_named(self, proto: str, host_ip: str, port: int) -> Reservation:
+        try:
+            return self._hold(proto, host_ip, port)
+        except PortTaken as failure:
+            owner = find_listener(proto, port)
+            raise PortTaken(proto, host_ip, port, failure.reason, owner=owner) from failure
 
     def _hold(self, proto: str, host_ip: str, port: int) -> Reservation:
         others = self._held.get((proto, port), [])

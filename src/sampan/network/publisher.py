@@ -108,10 +108,12 @@ class Publisher:
         publication = self._publications.pop(container_id, None)
         if publication is None:
             return
-        self._firewall.remove_ports(publication.rules())
-        self._forget_flows(publication)
-        for reservation, _ in publication.ports:
-            self._reservations.release(reservation)
+        try:
+            self._firewall.remove_ports(publication.rules())
+            self._forget_flows(publication)
+        finally:
+            for reservation, _ in publication.ports:
+                self._reservations.release(reservation)
 
     def _forget_flows(self, publication: Publication) -> None:
         for held, _ in publication.ports:

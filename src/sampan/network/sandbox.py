@@ -24,16 +24,13 @@ from sampan.network.files import EMBEDDED_DNS
 LOOPBACK_INDEX = 1
 _DNS_TABLE = "sampan_dns"
 
+# flushing instead of replacing the table: for what is really deleted the kernel lets us wait
 _DNS_RULES = """
 add table ip {table}
-delete table ip {table}
-table ip {table} {{
-  chain output {{
-    type nat hook output priority -100; policy accept;
-    ip daddr {address} udp dport 53 dnat to {address}:{udp}
-    ip daddr {address} tcp dport 53 dnat to {address}:{tcp}
-  }}
-}}
+add chain ip {table} output {{ type nat hook output priority -100; policy accept; }}
+flush chain ip {table} output
+add rule ip {table} output ip daddr {address} udp dport 53 dnat to {address}:{udp}
+add rule ip {table} output ip daddr {address} tcp dport 53 dnat to {address}:{tcp}
 """
 
 

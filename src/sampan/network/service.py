@@ -6,7 +6,7 @@ the data path needs the daemon: when it dies, containers keep addresses, ports a
 only name resolution and the reservation of host ports pause until `restore`.
 
 At a start of the daemon: `start`, then `restore` for every running container, then
-`finish_restore`. Until then the firewall that an earlier daemon left is not touched.
+`finish_restore`. Until then nothing is taken out of the firewall that an earlier daemon left.
 
 The thread is one of our own, so that a pool full of archive work never delays a network, and so
 that the thread that moves between namespaces does nothing else. A cancelled caller waits until
@@ -181,6 +181,7 @@ class NetworkService:
 
     async def create_sandbox(self, container_id: str, *, dns: Sequence[str] = ()) -> Path:
         """The path of a new namespace with loopback; `dns` are the container's own servers."""
+        await self._stop_resolver(container_id)
         self._explicit_dns[container_id] = tuple(dns)
         return await self._call(self._controller.create_sandbox, container_id)
 

@@ -15,20 +15,24 @@ class LoginRefused(Unauthenticated):
         super().__init__(f"login attempt to {url} failed with status: {reason}")
 
 
-async def login(registries: Registries, credentials: Credentials) -> str:
-    """The identity token that the registry gives instead of the password; "" if it gives none.
+class Logins:
+    def __init__(self, *, registries: Registries) -> None:
+        self._registries = registries
 
-    Raises LoginRefused, Unreachable.
-    """
-    failure: Unreachable | None = None
-    for endpoint in endpoints(
-        registries.settings, server_domain(credentials.server_address), pull=False
-    ):
-        try:
-            return await _login_at(registries, endpoint, credentials)
-        except Unreachable as error:
-            failure = error
-    raise failure or Internal("no registry to log in to")
+    async def login(self, credentials: Credentials) -> str:
+        """The identity token that the registry gives instead of the password; "" if none.
+
+        Raises LoginRefused, Unreachable.
+        """
+        settings = self._registries.settings
+        domain = server_domain(credentials.server_address)
+        failure: Unreachable | None = None
+        for endpoint in endpoints(settings, domain, pull=False):
+            try:
+                return await _login_at(self._registries, endpoint, credentials)
+            except Unreachable as error:
+                failure = error
+        raise failure or Internal("no registry to log in to")
 
 
 def server_domain(address: str) -> str:

@@ -176,21 +176,22 @@ class Task:
         exit_code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._exec_exits[spec.id] = exit_code
         try:
-            answer = await request_line(sock, _exec_request(spec))
-            if "error" in answer:
-                raise launch_failed(
-                    answer["error"],
-                    runtime=self._program.name,
-                    command=str(spec.process["args"][0]),
-                    verb="exec",
-                )
+            pid = self._exec_pid(spec, await request_line(sock, _exec_request(spec)))
         except BaseException:
             self._exec_exits.pop(spec.id, None)
             sock.close()
             raise
-        return ExecTask(
-            self, spec.id, stream=TaskStream(sock), pid=answer["ok"]["pid"], exit_code=exit_code
-        )
+        return ExecTask(self, spec.id, stream=TaskStream(sock), pid=pid, exit_code=exit_code)
+
+    def _exec_pid(self, spec: ExecSpec, answer: dict[str, Any]) -> int:
+        if "error" in answer:
+            raise launch_failed(
+                answer["error"],
+                runtime=self._program.name,
+                command=str(spec.process["args"][0]),
+                verb="exec",
+            )
+        return int(answer["ok"]["pid"])
 
     # -- what the monitor says
 

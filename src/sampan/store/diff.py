@@ -38,29 +38,31 @@ def changes(upper: Path, lowers: list[Path]) -> list[Change]:
     Directories that are in `upper` only because something in them changed count as modified.
     """
     found: list[Change] = []
-    _compare(os.fspath(upper), [os.fspath(lower) for lower in lowers], "", found)
+    # (directory of upper, directories of the stack that make up the lower view of it, its path)
+    pending = [(os.fspath(upper), [os.fspath(lower) for lower in lowers], "")]
+    while pending:
+        directory, below, path = pending.pop()
+        here = _sorted_entries(directory)
+        for entry in here:
+            change = _change(entry, below, path)
+            if change is not None:
+                found.append(change)
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(
+                    (entry.path, _subdirectories(below, entry.name), f"{path}/{entry.name}")
+                )
+        if path and is_opaque(directory):
+            gone = _visible_names(below) - {entry.name for entry in here}
+            found.extend(Change(ChangeKind.DELETED, f"{path}/{name}") for name in gone)
     return sorted(found, key=lambda change: change.path)
 
 
-def _compare(upper: str, below: list[str], path: str, found: list[Change]) -> None:
-    """`below`: the directories of the stack that make up the lower view of this directory."""
-    here = _sorted_entries(upper)
-    opaque = path != "" and is_opaque(upper)
-    for entry in here:
-        inside = f"{path}/{entry.name}"
-        was = _find(below, entry.name)
-        if is_whiteout(entry.stat(follow_symlinks=False)):
-            if was is not None:
-                found.append(Change(ChangeKind.DELETED, inside))
-            continue
-        kind = ChangeKind.ADDED if was is None else ChangeKind.MODIFIED
-        found.append(Change(kind, inside))
-        if entry.is_dir(follow_symlinks=False):
-            _compare(entry.path, _subdirectories(below, entry.name), inside, found)
-    if opaque:
-        names = {entry.name for entry in here}
-        gone = _visible_names(below) - names
-        found.extend(Change(ChangeKind.DELETED, f"{path}/{name}") for name in gone)
+def _change(entry: os.DirEntry[str], below: list[str], path: str) -> Change | None:
+    was = _find(below, entry.name)
+    inside = f"{path}/{entry.name}"
+    if is_whiteout(entry.stat(follow_symlinks=False)):
+        return None if was is None else Change(ChangeKind.DELETED, inside)
+    return Change(ChangeKind.ADDED if was is None else ChangeKind.MODIFIED, inside)
 
 
 def _find(below: list[str], name: str) -> os.stat_result | None:

@@ -15,7 +15,6 @@ Times of directories are set at the end, because filling a directory changes the
 
 import errno
 import os
-import shutil
 import stat
 from collections import OrderedDict
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from typing import Self
 from sampan.errors import InvalidArgument
 from sampan.lib.tarstream import Entry, Kind, TarReader
 from sampan.linux.mounts import resolve_beneath
+from sampan.store.removal import remove_tree
 
 OPAQUE_XATTR = "trusted.overlay.opaque"
 WHITEOUT_PREFIX = ".wh."
@@ -247,7 +247,7 @@ class Extractor:
         if stat.S_ISDIR(found.st_mode):
             if self._keep_directories:
                 raise DirectoryInTheWay(name)
-            shutil.rmtree(name, dir_fd=parent)
+            remove_tree(name, dir_fd=parent)
             self._forget_dirs()
         else:
             os.unlink(name, dir_fd=parent)

@@ -6,7 +6,6 @@ checks each candidate against the leases under their lock and removes it there, 
 that has added something to its lease and then finds it present can rely on it.
 """
 
-import shutil
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -18,6 +17,7 @@ from sampan.oci.digest import Digest, chain_ids
 from sampan.store.content import BlobNotFound, ContentStore
 from sampan.store.images import ImageStore
 from sampan.store.leases import Leases
+from sampan.store.removal import remove_tree
 from sampan.store.snapshots import Snapshot, Snapshotter
 
 
@@ -87,7 +87,8 @@ class Collector:
         for snapshot in doomed:
             path = self._unlink(snapshot)
             if path is not None:
-                shutil.rmtree(path, ignore_errors=True)
+                with suppress(OSError):  # the rest goes at the next start
+                    remove_tree(path)
                 removed += 1
                 freed += snapshot.usage.size_bytes
         return removed, freed

@@ -16,7 +16,6 @@ features are off: with them a layer would refer to inodes or paths of the one be
 
 import os
 import secrets
-import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator, Sequence
@@ -29,6 +28,7 @@ from sampan.linux.mounts import Mount, overlay
 from sampan.linux.sync import syncfs
 from sampan.oci.digest import ChainId
 from sampan.store.metadata import Database
+from sampan.store.removal import remove_tree
 from sampan.store.snapshots import (
     Snapshot,
     SnapshotExists,
@@ -68,7 +68,7 @@ class OverlaySnapshotter:
         known = {name for (name,) in rows} | {_EMPTY} | self._stages
         for path in self._root.iterdir():
             if path.name not in known:
-                shutil.rmtree(path)
+                remove_tree(path)
 
     # --- layers -----------------------------------------------------------------------------
 
@@ -131,7 +131,8 @@ class OverlaySnapshotter:
     def commit(self, key: SnapshotKey, name: ChainId) -> None:
         """The snapshot must not be mounted, and nothing may write to it any more."""
         directory = self._directory(key)
-        shutil.rmtree(self._root / directory / "work", ignore_errors=True)
+        with suppress(FileNotFoundError):  # when done again after a crash in between
+            remove_tree(self._root / directory / "work")
         usage = measure(self._root / directory / "fs")
         self._sync()
         with self._database.transaction() as cursor:
@@ -150,7 +151,8 @@ class OverlaySnapshotter:
     def remove(self, key: str) -> None:
         doomed = self.unlink(key)
         if doomed is not None:
-            shutil.rmtree(doomed, ignore_errors=True)
+            with suppress(OSError):
+                remove_tree(doomed)
 
     def unlink(self, key: str) -> Path | None:
         with self._database.transaction() as cursor:
@@ -241,7 +243,8 @@ class OverlaySnapshotter:
     def _discard(self, directory: str) -> None:
         doomed = self._set_aside(directory)
         if doomed is not None:
-            shutil.rmtree(doomed, ignore_errors=True)
+            with suppress(OSError):
+                remove_tree(doomed)
 
     def _set_aside(self, directory: str) -> Path | None:
         """Out of sight at once; what can't be removed afterwards goes at the next start."""

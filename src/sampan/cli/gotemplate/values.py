@@ -40,6 +40,18 @@ class GoStruct(dict[str, object]):
         return self[name] if name in self else self.defaults[name]
 
 
+class NilList(list[object]):
+    """Go's nil slice: prints as an empty one, is null in JSON."""
+
+    __slots__ = ()
+
+
+class NilMap(dict[str, object]):
+    """Go's nil map: prints as an empty one, is null in JSON."""
+
+    __slots__ = ()
+
+
 class Record:
     """One row: `columns` maps a field's name to its heading and a function of the item."""
 
@@ -109,7 +121,7 @@ def to_json(value: object) -> str:
 
 def _plain(value: object) -> object:
     """Without the marks of this module, maps sorted as Go sorts them."""
-    if isinstance(value, NoValue):
+    if isinstance(value, NoValue | NilList | NilMap):
         return None
     if isinstance(value, GoStruct):
         return {key: _plain(member) for key, member in value.items()}

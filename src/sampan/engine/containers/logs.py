@@ -69,15 +69,7 @@ class LogReading:
         render = _Renderer(options, tty=container.config.Tty)
         path = Path(container.log_path)
         if options.follow:
-            async for record in reader.follow(
-                path,
-                tail=options.tail,
-                since_ns=options.since_ns,
-                until_ns=options.until_ns,
-                stdout=options.stdout,
-                stderr=options.stderr,
-                stop=self._end_of(container),
-            ):
+            async for record in self._follow(container, path, options):
                 yield render.chunk(record)
             return
         records = reader.read(
@@ -90,6 +82,24 @@ class LogReading:
         )
         while batch := await self._workers.run(render.batch, records):
             yield batch
+
+    async def _follow(
+        self, container: Container, path: Path, options: LogOptions
+    ) -> AsyncIterator[Record]:
+        end = self._end_of(container)
+        try:
+            async for record in reader.follow(
+                path,
+                tail=options.tail,
+                since_ns=options.since_ns,
+                until_ns=options.until_ns,
+                stdout=options.stdout,
+                stderr=options.stderr,
+                stop=end,
+            ):
+                yield record
+        finally:
+            end.cancel()
 
     def _end_of(self, container: Container) -> "asyncio.Future[object]":
         """Done when the present run has ended (at once when there is none)."""

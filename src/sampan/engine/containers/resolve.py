@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from sampan.errors import InvalidArgument
+from sampan.oci.digest import Digest
 from sampan.oci.image_config import HealthSpec, ImageRunConfig
 from sampan.wire.containers import (
     ContainerConfig,
@@ -24,6 +25,7 @@ from sampan.wire.containers import (
 
 SHM_SIZE_BYTES = 64 << 20
 BRIDGE = "bridge"
+NO_IMAGE = Digest("")  # containers made without an image
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,10 @@ def complete_host(host: HostSettings, defaults: Defaults) -> HostSettings:
         "MaskedPaths": _paths(host.MaskedPaths, defaults.masked_paths, unconfined=unconfined),
         "ReadonlyPaths": _paths(host.ReadonlyPaths, defaults.readonly_paths, unconfined=unconfined),
     }
+    return msgspec.structs.replace(host, **changes)
+
+
+def with_changes(host: HostSettings, changes: Mapping[str, str]) -> HostSettings:
     return msgspec.structs.replace(host, **changes)
 
 

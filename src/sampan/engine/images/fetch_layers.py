@@ -7,16 +7,17 @@ claimed is dropped when the last pull has left, and so is everything when all ar
 """
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 
 from sampan.engine.images.reporting import StorageFailed
-from sampan.errors import InvalidArgument, SampanError
+from sampan.errors import DataLoss, InvalidArgument, SampanError
 from sampan.lib.workers import Workers
 from sampan.oci.descriptor import Descriptor
-from sampan.oci.digest import Digest
+from sampan.oci.digest import PREFIX, Digest
 from sampan.registry.client import Repository
 from sampan.registry.failures import BlobCorrupt
 from sampan.registry.fetcher import stream_blob
@@ -124,23 +125,37 @@ class LayerFetcher:
         publish: Callable[[LayerState], None],
         lease: Lease,
     ) -> IngestedLayer:
-        done_bytes = 0
         try:
-            ingest = await self._workers.run(LayerIngest, self._content, self._snapshots, lease)
-            try:
-                async for chunk in stream_blob(repository, layer):
-                    if not ingest.try_write(chunk):
-                        await self._workers.run(ingest.write, chunk)
-                    done_bytes += len(chunk)
-                    publish(LayerState(Phase.DOWNLOADING, done_bytes))
-                publish(LayerState(Phase.VERIFYING, done_bytes))
-                return await self._workers.run(ingest.finish, layer.digest, layer.size)
-            finally:
-                await self._workers.run(ingest.abort)
+            return await self._ingest(repository, layer, publish, lease)
         except (WrongDigest, WrongSize) as error:
             raise BlobCorrupt(digest=layer.digest) from error
         except OSError as error:
             raise StorageFailed(what="failed to register layer", error=error) from error
+        except BlobCorrupt:
+            raise
+        except (InvalidArgument, DataLoss) as error:  # the extraction was first to stumble
+            await verify(repository, layer)
+            raise BadLayer(error=error) from error
+
+    async def _ingest(
+        self,
+        repository: Repository,
+        layer: Descriptor,
+        publish: Callable[[LayerState], None],
+        lease: Lease,
+    ) -> IngestedLayer:
+        done_bytes = 0
+        ingest = await self._workers.run(LayerIngest, self._content, self._snapshots, lease)
+        try:
+            async for chunk in stream_blob(repository, layer):
+                if not ingest.try_write(chunk):
+                    await self._workers.run(ingest.write, chunk)
+                done_bytes += len(chunk)
+                publish(LayerState(Phase.DOWNLOADING, done_bytes))
+            publish(LayerState(Phase.VERIFYING, done_bytes))
+            return await self._workers.run(ingest.finish, layer.digest, layer.size)
+        finally:
+            await self._workers.run(ingest.abort)
 
     async def _drop_unclaimed(self, fetched: FetchedLayer) -> None:
         if fetched.ingested is not None:
@@ -152,3 +167,12 @@ class BadLayer(InvalidArgument):
 
     def __init__(self, *, error: SampanError) -> None:
         super().__init__(f"failed to register layer: {error.message}")
+
+
+async def verify(repository: Repository, layer: Descriptor) -> None:
+    """Read the blob once more to tell damage on the way from a bad archive. Raises BlobCorrupt."""
+    found = hashlib.sha256()
+    async for chunk in stream_blob(repository, layer):
+        found.update(chunk)
+    if f"{PREFIX}{found.hexdigest()}" != layer.digest:
+        raise BlobCorrupt(digest=layer.digest)

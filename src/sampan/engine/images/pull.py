@@ -7,8 +7,9 @@ stored from gc, and a pull that fails or whose client leaves drops its stages; b
 whole stay until gc comes by, so that a second try finds them. Two pulls of one manifest are one.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack
+import sqlite3
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
 import anyio
@@ -23,7 +24,7 @@ from sampan.lib.ids import short
 from sampan.lib.workers import Workers
 from sampan.oci import image_config
 from sampan.oci.descriptor import Descriptor, Platform
-from sampan.oci.digest import InvalidDigest, parse_digest
+from sampan.oci.digest import Digest, InvalidDigest, parse_digest
 from sampan.oci.image_config import ImageSpec
 from sampan.oci.reference import Reference, parse_reference
 from sampan.registry.keychain import Credentials
@@ -31,6 +32,7 @@ from sampan.registry.resolver import Resolved, Resolver, fetch_small
 from sampan.registry.transfers import Transfers
 from sampan.store.content import ContentStore
 from sampan.store.images import Image, ImageStore, NoSuchImage
+from sampan.store.ingest import IngestedLayer
 from sampan.store.leases import Lease, Leases
 from sampan.store.snapshots import Snapshotter
 from sampan.store.unpack import Unpacker
@@ -101,39 +103,29 @@ class Puller:
         Raises InvalidReference, ManifestMissing and its kin, Unreachable, ErrorAnswer.
         """
         reference = wanted(name, tag)
+        items = self.pull_reference(reference, platform=platform, credentials=credentials)
+        async with aclosing(items):
+            async for item in items:
+                yield item
+
+    async def pull_reference(
+        self, reference: Reference, *, platform: Platform | None, credentials: Credentials
+    ) -> AsyncGenerator[Progress, None]:
+        """As `pull`, of a parsed name."""
 
         async def work(report: Report) -> None:
             pulled = [
                 await self._pull_one(one, platform=platform, credentials=credentials, report=report)
                 for one in await self._expand(reference, credentials)
             ]
-            word = (
-                "Downloaded newer image"
-                if any(one.is_new for one in pulled)
-                else "Image is up to date"
-            )
+            is_new = any(one.is_new for one in pulled)
+            word = "Downloaded newer image" if is_new else "Image is up to date"
             report(status(f"Status: {word} for {reference.familiar}"))
             self._events.transferred("pull", reference, pulled[0].image if pulled else None)
 
-        async for item in reported(work):
-            yield item
-
-    async def fetch(
-        self,
-        reference: Reference,
-        *,
-        platform: Platform | None = None,
-        credentials: Credentials,
-        report: Report,
-    ) -> Image:
-        """One image, for a build; `reference` has a tag or a digest."""
-        pulled = await self._pull_one(
-            reference, platform=platform, credentials=credentials, report=report
-        )
-        word = "Downloaded newer image" if pulled.is_new else "Image is up to date"
-        report(status(f"Status: {word} for {reference.familiar}"))
-        self._events.transferred("pull", reference, pulled.image)
-        return pulled.image
+        async with aclosing(reported(work)) as items:
+            async for item in items:
+                yield item
 
     async def _expand(self, reference: Reference, credentials: Credentials) -> list[Reference]:
         if reference.tag is not None or reference.digest is not None:
@@ -192,7 +184,7 @@ class Puller:
         check(spec, resolved.manifest.layers)
         try:
             return await self._store(resolved, config, spec, report, lease)
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             raise StorageFailed(what="failed to store image", error=error) from error
 
     async def _store(
@@ -212,10 +204,7 @@ class Puller:
                 for diff_id, layer in zip(diff_ids, fetched, strict=True)
                 if layer is not None and (claimed := layer.claim(diff_id)) is not None
             }
-            for claimed in staged.values():  # a stage that was used isn't dropped by this
-                stack.push_async_callback(
-                    self._workers.run, self._snapshots.drop_stage, claimed.stage
-                )
+            stack.push_async_callback(self._drop, staged)  # what is left in it then
             usage = await self._workers.run(
                 self._unpacker.ensure_unpacked, diff_ids, layers, lease=lease, staged=staged
             )
@@ -223,6 +212,10 @@ class Puller:
                 if layer is not None:
                     report(status("Pull complete", short(descriptor.digest)))
             return await self._workers.run(self._commit, resolved, config, usage.size_bytes, lease)
+
+    async def _drop(self, staged: dict[Digest, IngestedLayer]) -> None:
+        for layer in staged.values():
+            await self._workers.run(self._snapshots.drop_stage, layer.stage)
 
     def _commit(self, resolved: Resolved, config: bytes, size_bytes: int, lease: Lease) -> Image:
         """The commit point: from here on the image is there."""
@@ -268,6 +261,18 @@ class Puller:
                 below and self._snapshots.exists(chain) and self._content.has(layer.digest)
             )
         return found
+
+
+class BasePulls:
+    """A puller as builds want it: of parsed references."""
+
+    def __init__(self, puller: Puller) -> None:
+        self._puller = puller
+
+    def pull(
+        self, reference: Reference, *, platform: Platform | None, credentials: Credentials
+    ) -> AsyncIterator[Progress]:
+        return self._puller.pull_reference(reference, platform=platform, credentials=credentials)
 
 
 async def concurrently(indexes: Sequence[int], action: Callable[[int], object]) -> None:

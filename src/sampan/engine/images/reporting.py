@@ -8,8 +8,9 @@ memory: of a row's bars only the newest waits.
 import asyncio
 import errno
 import os
+import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 from sampan.engine.images.progress import bar
 from sampan.errors import Internal
@@ -23,11 +24,13 @@ BAR_INTERVAL_S = 0.1  # between two bars of one row; dockerd's rate
 class StorageFailed(Internal):
     """The disk is full or broken; `what` says what couldn't be stored."""
 
-    def __init__(self, *, what: str, error: OSError) -> None:
-        where = f" {error.filename}:" if error.filename else ""
-        reason = os.strerror(error.errno).lower() if error.errno else str(error)
-        hint = "free some space in the data root" if error.errno == errno.ENOSPC else ""
-        super().__init__(f"{what}: write{where or ':'} {reason}", hint=hint)
+    def __init__(self, *, what: str, error: OSError | sqlite3.Error) -> None:
+        reason, hint = str(error), ""
+        if isinstance(error, OSError) and error.errno:
+            where = f" {error.filename}" if error.filename else ""
+            reason = f"write{where}: {os.strerror(error.errno).lower()}"
+            hint = "free some space in the data root" if error.errno == errno.ENOSPC else ""
+        super().__init__(f"{what}: {reason}", hint=hint)
 
 
 class ProgressQueue:
@@ -78,7 +81,9 @@ class Bars:
             self._report(bar(text, row, current, total))
 
 
-async def reported(work: Callable[[Report], Awaitable[object]]) -> AsyncIterator[Progress]:
+async def reported(
+    work: Callable[[Report], Awaitable[object]],
+) -> AsyncGenerator[Progress, None]:
     """See the module's docstring."""
     queue = ProgressQueue()
 

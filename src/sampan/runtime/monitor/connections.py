@@ -5,7 +5,8 @@
                 -> {"n": 1, "op": "launch"}    <- {"n": 1, "ok": {...}} | {"n": 1, "error": "..."}
                                                <- {"event": "exit", "code": 0, ...}
     client -> {"op": "attach", ...}\\n         <- {"ok": {}}\\n, then output; stdin the other way
-    client -> {"op": "exec", ...}\\n           <- {"ok": {"pid": 1}}\\n | {"error": "..."}\\n, then same
+    client -> {"op": "exec", ...}\\n           <- {"ok": {"pid": 1}}\\n, then the same, or
+                                              <- {"error": "..."}\\n
 
 A client of attach and exec sends nothing more until it has the answer.
 """

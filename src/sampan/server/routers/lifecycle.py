@@ -44,11 +44,11 @@ class StartBackend(Protocol):
 
 class StopBackend(Protocol):
     async def stop(
-        self, text: str, *, timeout_s: int | None = None, signal: str | None = None
+        self, text: str, timeout_s: int | None = None, signal_name: str | None = None
     ) -> None: ...
-    async def kill(self, text: str, signal: str | None = None) -> None: ...
+    async def kill(self, text: str, signal_name: str = "") -> None: ...
     async def restart(
-        self, text: str, *, timeout_s: int | None = None, signal: str | None = None
+        self, text: str, timeout_s: int | None = None, signal_name: str | None = None
     ) -> None: ...
 
 
@@ -61,7 +61,9 @@ class RemoveBackend(Protocol):
     async def remove(
         self, text: str, *, force: bool = False, volumes: bool = False, link: bool = False
     ) -> None: ...
-    async def prune(self, filters: Filters) -> ContainersPruned: ...
+    async def prune(self, filters: Filters) -> tuple[Sequence[str], int]:
+        """The ids removed, and the bytes that they had written."""
+        ...
 
 
 class Outcome(Protocol):
@@ -145,18 +147,18 @@ class LifecycleRouter:
 
     async def stop(self, call: Call) -> web.Response:
         await self._stopper.stop(
-            call.params["id"], timeout_s=call.integer("t"), signal=_stop_signal(call)
+            call.params["id"], timeout_s=call.integer("t"), signal_name=_stop_signal(call)
         )
         return call.empty()
 
     async def restart(self, call: Call) -> web.Response:
         await self._stopper.restart(
-            call.params["id"], timeout_s=call.integer("t"), signal=_stop_signal(call)
+            call.params["id"], timeout_s=call.integer("t"), signal_name=_stop_signal(call)
         )
         return call.empty()
 
     async def kill(self, call: Call) -> web.Response:
-        await self._stopper.kill(call.params["id"], call.text("signal") or None)
+        await self._stopper.kill(call.params["id"], call.text("signal"))
         return call.empty()
 
     async def pause(self, call: Call) -> web.Response:
@@ -192,7 +194,10 @@ class LifecycleRouter:
         return call.empty()
 
     async def prune(self, call: Call) -> web.Response:
-        return call.reply(await self._remover.prune(call.filters()))
+        removed, freed = await self._remover.prune(call.filters())
+        return call.reply(
+            ContainersPruned(ContainersDeleted=list(removed) or None, SpaceReclaimed=freed)
+        )
 
 
 def _stop_signal(call: Call) -> str | None:
