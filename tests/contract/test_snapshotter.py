@@ -1,3 +1,4 @@
+# ruff: noqa: PTH208 - names are what is compared
 """What every snapshotter must do; each implementation is one parameter."""
 
 import os

@@ -1,15 +1,19 @@
 """Small bridges between parts of the engine that don't know each other."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from sampan.engine.containers.registry import ContainerRegistry
+from sampan.engine.images.pull import Puller
 from sampan.engine.images.users import ImageUser
 from sampan.engine.info import Tally
 from sampan.oci.digest import Digest
+from sampan.oci.platform import Platform
+from sampan.oci.reference import Reference
 from sampan.registry.client import Registries
 from sampan.registry.keychain import Credentials
 from sampan.registry.login import login
 from sampan.store.images import ImageStore
+from sampan.wire.progress import Progress
 
 
 class ContainerImageUsers:
@@ -23,6 +27,18 @@ class ContainerImageUsers:
             ImageUser(container.id, container.state.running)
             for container in self._registry.using_image(image)
         ]
+
+
+class BuildPuller:
+    """Base images of builds (engine.build_bases.BasePuller), pulled as clients pull."""
+
+    def __init__(self, puller: Puller) -> None:
+        self._puller = puller
+
+    def pull(
+        self, reference: Reference, *, platform: Platform | None, credentials: Credentials
+    ) -> AsyncIterator[Progress]:
+        return self._puller.pull(str(reference), platform=platform, credentials=credentials)
 
 
 class Tallies:

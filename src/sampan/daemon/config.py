@@ -50,7 +50,7 @@ class Config:
     default_address_pools: tuple[tuple[str, int], ...] = ()  # (base network, prefix length)
     debug: bool = False
     log_level: str = "info"
-    default_runtime: str = "crun"
+    default_runtime: str = ""  # crun if it is installed, else runc
     runtimes: Mapping[str, RuntimeChoice] = field(default_factory=dict)
     insecure_registries: tuple[str, ...] = ()
     registry_mirrors: tuple[str, ...] = ()
@@ -205,7 +205,7 @@ def check(config: Config) -> None:
         raise InvalidArgument(
             f"invalid max concurrent downloads: {config.max_concurrent_downloads}"
         )
-    if config.default_runtime not in {*BUILT_IN_RUNTIMES, *config.runtimes}:
+    if config.default_runtime not in {"", *BUILT_IN_RUNTIMES, *config.runtimes}:
         raise InvalidArgument(
             f"specified default runtime '{config.default_runtime}' does not exist"
         )

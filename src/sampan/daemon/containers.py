@@ -3,7 +3,6 @@
 import socket
 from dataclasses import dataclass
 
-from sampan.daemon.adapters import RequestChecks
 from sampan.daemon.core import Core
 from sampan.engine.containers.archive import Archives
 from sampan.engine.containers.attach import Attacher
@@ -13,9 +12,11 @@ from sampan.engine.containers.changes import Changes, ImageFromContainer
 from sampan.engine.containers.connect import Connections
 from sampan.engine.containers.create import Creator
 from sampan.engine.containers.eraser import Eraser
+from sampan.engine.containers.etc_files import EtcFiles
 from sampan.engine.containers.execs import Execs
 from sampan.engine.containers.exits import Exits
 from sampan.engine.containers.health import HealthChecks
+from sampan.engine.containers.host_checks import RuntimeChecks
 from sampan.engine.containers.inspect import Inspector
 from sampan.engine.containers.listing import Lister
 from sampan.engine.containers.logs import LogReading
@@ -29,6 +30,7 @@ from sampan.engine.containers.restore import Restorer
 from sampan.engine.containers.rootfs import RootFilesystems
 from sampan.engine.containers.rootview import RootViews
 from sampan.engine.containers.run_resources import RunResources
+from sampan.engine.containers.seccomp_choice import SeccompChoice
 from sampan.engine.containers.shm import SharedMemory
 from sampan.engine.containers.start import Starter
 from sampan.engine.containers.stats import Stats
@@ -43,6 +45,7 @@ from sampan.linux.cgroups import CgroupLayout
 from sampan.network.service import NetworkService
 from sampan.runtime.facts import HostFacts
 from sampan.runtime.runtimes import Runtimes
+from sampan.runtime.seccomp import SeccompPrograms
 from sampan.runtime.spec_builder import defaults as runtime_defaults
 from sampan.runtime.tasks import TaskService
 from sampan.server.routers.container_files import ContainerFilesRouter
@@ -65,7 +68,9 @@ class Mechanisms:
     network: NetworkService
     volume_store: VolumeStore
     volumes: Volumes
+    programs: SeccompPrograms
     committer: ImageFromContainer
+    init_path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,6 @@ class Containers:
     lister: Lister
     restorer: Restorer
     connections: Connections
-    rootfs: RootFilesystems
     routes: list[Route]
 
 
@@ -89,3 +93,253 @@ def container_defaults(core: Core, parts: Mechanisms) -> Defaults:
         masked_paths=tuple(found["masked_paths"]),
         readonly_paths=tuple(found["readonly_paths"]),
     )
+
+
+class _Graph:
+    """The use cases in the order in which they need each other; thrown away after wiring."""
+
+    def __init__(self, core: Core, parts: Mechanisms) -> None:
+        self.core = core
+        self.parts = parts
+        self.hub = AttachHub()
+        self.restarts = Restarts()
+        self.rootfs = RootFilesystems(
+            snapshots=core.storage.snapshots, paths=core.paths, workers=core.workers
+        )
+        self.shm = SharedMemory(paths=core.paths, workers=core.workers)
+        self.networking = Networking(
+            service=parts.network, registry=core.containers, events=core.events
+        )
+        self.task_files = TaskFiles(paths=core.paths, runtimes=parts.runtimes)
+        self.execs = Execs(
+            registry=core.containers,
+            live=core.live,
+            background=core.background,
+            paths=core.paths,
+            facts=parts.facts,
+            events=core.events,
+            workers=core.workers,
+        )
+        self.health = HealthChecks(
+            registry=core.containers,
+            execs=self.execs,
+            events=core.events,
+            background=core.background,
+        )
+        self._make_runs()
+        self._make_views()
+
+    def _make_runs(self) -> None:
+        """Start, end and restart of processes."""
+        core, parts = self.core, self.parts
+        self.resources = RunResources(
+            rootfs=self.rootfs,
+            volumes=VolumeMounts(
+                store=parts.volume_store,
+                registry=core.containers,
+                events=core.events,
+                workers=core.workers,
+            ),
+            networking=self.networking,
+            shm=self.shm,
+            tasks=parts.tasks,
+            task_files=self.task_files,
+        )
+        self.eraser = Eraser(
+            registry=core.containers,
+            live=core.live,
+            hub=self.hub,
+            rootfs=self.rootfs,
+            volumes=parts.volume_store,
+            paths=core.paths,
+            events=core.events,
+            workers=core.workers,
+        )
+        self.exits = Exits(
+            registry=core.containers,
+            live=core.live,
+            resources=self.resources,
+            restarts=self.restarts,
+            eraser=self.eraser,
+            probes=self.health,
+            events=core.events,
+        )
+        self.starter = Starter(
+            registry=core.containers,
+            live=core.live,
+            hub=self.hub,
+            resources=self.resources,
+            bundles=self.bundles(),
+            exits=self.exits,
+            eraser=self.eraser,
+            restarts=self.restarts,
+            probes=self.health,
+            events=core.events,
+            background=core.background,
+        )
+        self.stopper = Stopper(
+            registry=core.containers,
+            live=core.live,
+            restarts=self.restarts,
+            starter=self.starter,
+            events=core.events,
+        )
+
+    def _make_views(self) -> None:
+        core = self.core
+        self.inspector = Inspector(
+            registry=core.containers,
+            rootfs=self.rootfs,
+            images=core.storage.images,
+            paths=core.paths,
+            workers=core.workers,
+            exec_ids=self.execs.ids_of,
+        )
+        self.lister = Lister(
+            registry=core.containers,
+            images=core.storage.images,
+            workers=core.workers,
+            sizes=self.inspector.sizes,
+        )
+
+    def bundles(self) -> Bundles:
+        core, parts = self.core, self.parts
+        return Bundles(
+            registry=core.containers,
+            networking=self.networking,
+            files=EtcFiles(paths=core.paths),
+            paths=core.paths,
+            facts=parts.facts,
+            seccomp=SeccompChoice(facts=parts.facts, programs=parts.programs),
+            workers=core.workers,
+            init_path=parts.init_path,
+        )
+
+    def restorer(self) -> Restorer:
+        core = self.core
+        return Restorer(
+            registry=core.containers,
+            tasks=self.parts.tasks,
+            task_files=self.task_files,
+            exits=self.exits,
+            eraser=self.eraser,
+            starter=self.starter,
+            networking=self.networking,
+            rootfs=self.rootfs,
+            shm=self.shm,
+            paths=core.paths,
+            background=core.background,
+            workers=core.workers,
+        )
+
+    def creator(self) -> Creator:
+        core, parts = self.core, self.parts
+        return Creator(
+            registry=core.containers,
+            images=core.storage.images,
+            rootfs=self.rootfs,
+            volumes=parts.volumes,
+            volume_store=parts.volume_store,
+            networking=self.networking,
+            checks=RuntimeChecks(facts=parts.facts, runtimes=parts.runtimes),
+            defaults=container_defaults(core, parts),
+            paths=core.paths,
+            events=core.events,
+            workers=core.workers,
+            hostname=socket.gethostname(),
+        )
+
+    # --- routers ----------------------------------------------------------------------------
+
+    def lifecycle(self) -> LifecycleRouter:
+        core = self.core
+        remover = Remover(
+            registry=core.containers,
+            stopper=self.stopper,
+            restarts=self.restarts,
+            eraser=self.eraser,
+            rootfs=self.rootfs,
+            events=core.events,
+            workers=core.workers,
+        )
+        updater = Updater(
+            registry=core.containers,
+            layout=self.parts.layout,
+            facts=self.parts.facts,
+            paths=core.paths,
+            events=core.events,
+            workers=core.workers,
+        )
+        return LifecycleRouter(
+            creator=self.creator(),
+            starter=self.starter,
+            stopper=self.stopper,
+            pauser=Pauser(registry=core.containers, live=core.live, events=core.events),
+            remover=remover,
+            waiter=Waiter(registry=core.containers, live=core.live),
+            renamer=Renamer(registry=core.containers, events=core.events),
+            updater=updater,
+        )
+
+    def inspection(self) -> InspectionRouter:
+        core, layout = self.core, self.parts.layout
+        return InspectionRouter(
+            lister=self.lister,
+            inspector=self.inspector,
+            top=Top(
+                registry=core.containers,
+                live=core.live,
+                layout=layout,
+                events=core.events,
+                workers=core.workers,
+            ),
+            stats=Stats(
+                registry=core.containers, live=core.live, layout=layout, workers=core.workers
+            ),
+        )
+
+    def io(self) -> ContainerIoRouter:
+        core = self.core
+        logs = LogReading(registry=core.containers, live=core.live, workers=core.workers)
+        attacher = Attacher(
+            registry=core.containers,
+            live=core.live,
+            hub=self.hub,
+            logs=logs,
+            events=core.events,
+        )
+        return ContainerIoRouter(attacher=attacher, logs=logs)
+
+    def files(self) -> ContainerFilesRouter:
+        core = self.core
+        return ContainerFilesRouter(
+            archives=Archives(
+                registry=core.containers,
+                views=RootViews(rootfs=self.rootfs, workers=core.workers),
+                events=core.events,
+                workers=core.workers,
+            ),
+            changes=Changes(
+                registry=core.containers,
+                rootfs=self.rootfs,
+                live=core.live,
+                images=self.parts.committer,
+                events=core.events,
+                workers=core.workers,
+            ),
+        )
+
+
+def make_containers(core: Core, parts: Mechanisms) -> Containers:
+    graph = _Graph(core, parts)
+    connections = Connections(
+        registry=core.containers, service=parts.network, networking=graph.networking
+    )
+    routes = [
+        *graph.lifecycle().routes(),
+        *graph.inspection().routes(),
+        *graph.io().routes(),
+        *graph.files().routes(),
+        *ExecRouter(execs=graph.execs).routes(),
+    ]
+    return Containers(graph.lister, graph.restorer(), connections, routes)

@@ -41,7 +41,7 @@ async def make_core(config: Config, instance: Instance, storage: Storage, worker
         containers=registry,
         live=LiveContainers(),
         background=Background(),
-        paths=ContainerPaths(instance.data_root, instance.exec_root),
+        paths=ContainerPaths(instance.data_root, instance.exec_root, instance.cgroup_parent),
         image_users=ContainerImageUsers(registry),
         collector=storage.collector(lambda: [container.id for container in registry.list()]),
     )

@@ -5,31 +5,40 @@ from pathlib import Path
 
 from sampan.daemon.config import Config
 from sampan.daemon.core import Core
+from sampan.engine.images.commit import ContainerCommit
+from sampan.engine.images.distribution import DistributionInspector
 from sampan.engine.images.events import ImageEvents
 from sampan.engine.images.inspect import ImageInspector
 from sampan.engine.images.listing import ImageListing
+from sampan.engine.images.new_layer import LayerAdder
 from sampan.engine.images.prune import ImagePruner
 from sampan.engine.images.pull import Puller
+from sampan.engine.images.push import Pusher
+from sampan.engine.images.pushed_blobs import PushedBlobs
 from sampan.engine.images.remove import ImageRemover
 from sampan.engine.images.search import ImageSearch
 from sampan.engine.images.tag import Tagger
+from sampan.engine.images.tar import Importer, Loader, Saver
 from sampan.registry.client import Registries
 from sampan.registry.resolver import Resolver
 from sampan.registry.settings import RegistrySettings
 from sampan.server.routers.images import ImagesRouter
+from sampan.server.routers.transfers import TransfersRouter
 from sampan.server.routes import Route
+from sampan.store.oci_load import ImageLoader
+from sampan.store.oci_save import ImageSaver
 
 CERTIFICATES = Path("/etc/docker/certs.d")  # where users of registries keep them already
 
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """What other parts need of the images; `registries` are closed by whoever made them."""
+    """What other parts need of the images."""
 
-    registries: Registries
     listing: ImageListing
     puller: Puller
     tagger: Tagger
+    committer: ContainerCommit
     routes: list[Route]
 
 
@@ -51,18 +60,11 @@ def registry_settings(config: Config, environment: dict[str, str]) -> RegistrySe
 def make_images(core: Core, registries: Registries) -> Images:
     storage, workers = core.storage, core.workers
     events = ImageEvents(core.events)
+    tagger = Tagger(images=storage.images, events=events, workers=workers)
     listing = ImageListing(
         images=storage.images,
         snapshots=storage.snapshots,
         users=core.image_users,
-        workers=workers,
-    )
-    remover = ImageRemover(
-        images=storage.images,
-        snapshots=storage.snapshots,
-        users=core.image_users,
-        events=events,
-        garbage=core.collector,
         workers=workers,
     )
     puller = Puller(
@@ -76,21 +78,100 @@ def make_images(core: Core, registries: Registries) -> Images:
         workers=workers,
         max_downloads=core.config.max_concurrent_downloads,
     )
-    tagger = Tagger(images=storage.images, events=events, workers=workers)
-    router = ImagesRouter(
+    layers = LayerAdder(
+        images=storage.images,
+        content=storage.content,
+        snapshots=storage.snapshots,
+        leases=storage.leases,
+        workers=workers,
+    )
+    committer = ContainerCommit(
+        images=storage.images,
+        snapshots=storage.snapshots,
+        layers=layers,
+        tagger=tagger,
+        events=events,
+        workers=workers,
+    )
+    routes = [
+        *_image_router(core, registries, listing, tagger, events).routes(),
+        *_transfers(
+            core, registries, puller=puller, tagger=tagger, layers=layers, events=events
+        ).routes(),
+    ]
+    return Images(listing, puller, tagger, committer, routes)
+
+
+def _image_router(
+    core: Core,
+    registries: Registries,
+    listing: ImageListing,
+    tagger: Tagger,
+    events: ImageEvents,
+) -> ImagesRouter:
+    storage, workers = core.storage, core.workers
+    remover = ImageRemover(
+        images=storage.images,
+        snapshots=storage.snapshots,
+        users=core.image_users,
+        events=events,
+        garbage=core.collector,
+        workers=workers,
+    )
+    pruner = ImagePruner(
+        images=storage.images,
+        remover=remover,
+        users=core.image_users,
+        events=events,
+        workers=workers,
+    )
+    inspector = ImageInspector(images=storage.images, snapshots=storage.snapshots, workers=workers)
+    return ImagesRouter(
         listing=listing,
-        inspector=ImageInspector(
-            images=storage.images, snapshots=storage.snapshots, workers=workers
-        ),
+        inspector=inspector,
         tagger=tagger,
         remover=remover,
-        pruner=ImagePruner(
+        pruner=pruner,
+        search=ImageSearch(registries=registries),
+        distribution=DistributionInspector(resolver=Resolver(registries)),
+    )
+
+
+def _transfers(
+    core: Core,
+    registries: Registries,
+    *,
+    puller: Puller,
+    tagger: Tagger,
+    layers: LayerAdder,
+    events: ImageEvents,
+) -> TransfersRouter:
+    storage, workers = core.storage, core.workers
+    pusher = Pusher(
+        images=storage.images,
+        content=storage.content,
+        leases=storage.leases,
+        registries=registries,
+        pushed=PushedBlobs(storage.documents("pushed")),
+        events=events,
+        workers=workers,
+    )
+    loader = ImageLoader(
+        content=storage.content,
+        snapshotter=storage.snapshots,
+        images=storage.images,
+        unpacker=storage.unpacker,
+        leases=storage.leases,
+    )
+    return TransfersRouter(
+        puller=puller,
+        importer=Importer(layers=layers, tagger=tagger, events=events, workers=workers),
+        pusher=pusher,
+        loader=Loader(loader=loader, images=storage.images, events=events, workers=workers),
+        saver=Saver(
             images=storage.images,
-            remover=remover,
-            users=core.image_users,
+            saver=ImageSaver(storage.content),
             events=events,
             workers=workers,
         ),
-        search=ImageSearch(registries=registries),
     )
-    return Images(registries, listing, puller, tagger, router.routes())

@@ -5,10 +5,9 @@ stop right after its start. `Daemon` is entered once per process. The graph itse
 down by subject beside this file: storage.py, core.py, images.py, containers.py.
 """
 
-import asyncio
 import logging
 import os
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +27,6 @@ from sampan.engine.containers.usage import ContainerUsage
 from sampan.engine.info import EngineFacts, SystemInfo, backing_filesystem, host_facts
 from sampan.engine.networks import Networks
 from sampan.engine.volumes import Volumes
-from sampan.lib.log import fields
 from sampan.lib.workers import Workers
 from sampan.linux.cgroups import CgroupLayout
 from sampan.network.model import DEFAULT_ADDRESS_POOLS, NetworkSettings
@@ -96,9 +94,7 @@ class Daemon:
         )
         networking = Networking(service=network, registry=core.containers, events=core.events)
         networks = Networks(service=network, containers=usage, events=core.events)
-        connections = Connections(
-            registry=core.containers, service=network, networking=networking
-        )
+        connections = Connections(registry=core.containers, service=network, networking=networking)
         await network.finish_restore()
         self._core = core
         self._layout = CgroupLayout.detect()

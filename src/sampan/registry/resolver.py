@@ -148,7 +148,7 @@ class Resolver:
                 path = str(next_page["url"]) if next_page else None
         except ErrorAnswer as error:
             raise translate(error, reference) from error
-        return found
+        return sorted(found)  # older registries give them in any order
 
 
 async def fetch_manifest(

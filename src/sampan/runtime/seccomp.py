@@ -136,6 +136,11 @@ class SeccompPrograms:
             annotations[CRUN_ANNOTATION] = program
             write_atomic(config, msgspec.json.encode(spec), durable=False)
 
+    def annotations(self, profile: dict[str, Any]) -> Mapping[str, str]:
+        """What a bundle for crun says of a resolved profile; empty if it can't be compiled."""
+        program = self._program(profile)
+        return {CRUN_ANNOTATION: program} if program else {}
+
     def _program(self, profile: dict[str, Any]) -> str:
         key = hashlib.sha256(msgspec.json.encode(profile)).hexdigest()
         if key not in self._programs:

@@ -266,10 +266,13 @@ def _resolve(future: "asyncio.Future[Any]", value: object) -> None:
 
 
 def _exec_request(spec: ExecSpec) -> dict[str, Any]:
+    process = {**spec.process, "terminal": spec.terminal}
+    if spec.terminal and all(spec.console_size):  # it may run before we could set the size
+        process["consoleSize"] = {"height": spec.console_size[0], "width": spec.console_size[1]}
     return {
         "op": "exec",
         "id": spec.id,
-        "process": json.dumps({**spec.process, "terminal": spec.terminal}),
+        "process": json.dumps(process),
         "terminal": spec.terminal,
         "stdin": spec.stdin,
         "stdout": spec.stdout,

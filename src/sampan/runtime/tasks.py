@@ -74,8 +74,9 @@ class TaskService:
         """A monitor for `spec`: attach and launch are possible, nothing runs yet."""
         spec.state_dir.mkdir(parents=True, mode=0o700, exist_ok=True)
         _clear(spec)
-        if Path(spec.runtime_path).name.startswith("crun"):
-            await self._workers.run(self._programs.annotate, spec.bundle / "config.json")
+        config = spec.bundle / "config.json"  # a caller may also write it before the launch
+        if Path(spec.runtime_path).name.startswith("crun") and config.exists():
+            await self._workers.run(self._programs.annotate, config)
         try:
             write_atomic(spec.state_dir / "task.json", self._task_file(spec), durable=False)
             task = Task(spec, self._program(spec))
@@ -113,14 +114,16 @@ class TaskService:
 
     async def _reach(self, spec: TaskSpec) -> Task | None:
         """The task through its living monitor; None when that's gone or has nothing running."""
-        task = Task(spec, self._program(spec))
         try:
             sock = await connect(spec.state_dir)
-            sock.setblocking(True)
-            sock.sendall(b'{"op":"control"}\n')
-            await task.control.open(sock)
-            facts: dict[str, Any] = await task.control.call("state")
-        except (MonitorGone, OSError):
+        except MonitorGone:
+            return None
+        task = Task(spec, self._program(spec))
+        await task.control.open(sock)
+        try:
+            facts = await task.control.greet()
+        except MonitorGone:
+            await task.detach()
             return None
         if facts["state"] == "running":
             task.adopted(facts)

@@ -67,6 +67,7 @@ class Arena:
 
     def listen(self, path: Path | None, port: int, address="0.0.0.0"):
         made = self.socket_in(path)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
         made.bind((address, port))
         made.listen()
         return made

@@ -260,3 +260,29 @@ async def test_foreign_forward_policy_is_opened_for_us_and_closed_again(arena, o
             nft.run(f"delete table ip {table}")
     arena.service = arena.new_service()
     await arena.service.start()
+
+
+async def test_new_ports_work_before_the_restore_is_finished(arena):
+    endpoint, (old,) = await published(arena, A, PortRequest("tcp", 80))
+    server_of_old = arena.listen(arena.sandbox(A), 80)
+    await arena.service.close()
+    arena.service = arena.new_service()
+    await arena.service.start()
+    await arena.service.restore(A, [endpoint], [old])
+    _, (new,) = await published(arena, B, PortRequest("tcp", 80, "", old.host_port + 1))
+    server = arena.listen(arena.sandbox(B), 80)
+    arena.reaches(None, ("127.0.0.1", new.host_port), server)
+    arena.reaches(None, ("127.0.0.1", old.host_port), server_of_old)
+
+
+async def test_connections_that_linger_dont_keep_a_port_from_us(arena):
+    earlier = arena.listen(None, 0)
+    port = earlier.getsockname()[1]
+    client = arena.connect(None, ("127.0.0.1", port))
+    accepted, _ = earlier.accept()
+    accepted.close()  # the side that closes first keeps the port in TIME_WAIT
+    client.close()
+    earlier.close()
+    _, ports = await published(arena, A, PortRequest("tcp", 80, "", port))
+    assert ports[0].host_port == port
+    arena.reaches(None, ("127.0.0.1", port), arena.listen(arena.sandbox(A), 80))

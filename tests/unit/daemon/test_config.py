@@ -28,7 +28,7 @@ def test_defaults(configured):
     assert config.data_root == Path("/var/lib/sampan")
     assert config.exec_root == Path("/run/sampan")
     assert config.hosts == ("unix:///run/sampan.sock",)
-    assert config.default_runtime == "crun"
+    assert config.default_runtime == ""
 
 
 def test_missing_default_file_is_fine_but_a_named_one_must_exist(tmp_path):

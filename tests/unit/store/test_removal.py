@@ -1,3 +1,4 @@
+# ruff: noqa: PTH208 - names are what is compared
 import os
 
 import pytest

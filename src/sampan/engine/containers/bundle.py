@@ -1,8 +1,8 @@
 """A run's files: the container's /etc files and the OCI runtime's config.json.
 
-Everything that the pure spec builder must be told is found out here: the user in the container's own
-passwd, namespaces of other containers, links, devices, the seccomp profile. The bundle lies in the
-task's folder and goes with it.
+What the pure spec builder must be told is found out here: the user in the container's own passwd,
+namespaces of other containers, links, devices, the seccomp profile. The bundle lies in the task's
+folder and goes with it.
 """
 
 from collections.abc import Mapping

@@ -35,7 +35,7 @@ from sampan.lib.ids import ContainerId, random_id, short
 from sampan.lib.workers import Workers
 from sampan.linux.mounts import resolve_beneath
 from sampan.oci.image_config import ImageRunConfig
-from sampan.oci.platform import Platform, host_platform, normalise, parse_platform
+from sampan.oci.platform import Platform, normalise, parse_platform
 from sampan.store.images import Image, ImageStore
 from sampan.volumes.store import VolumeStore
 from sampan.wire.containers import ContainerConfig, CreateRequest, HostSettings
@@ -267,9 +267,7 @@ class Creator:
 def _check_sources(plans: Sequence[MountPlan]) -> None:
     for plan in plans:
         if plan.must_exist and not Path(plan.point.source).exists():
-            raise InvalidMount(
-                "bind", f"bind source path does not exist: {plan.point.source}"
-            )
+            raise InvalidMount("bind", f"bind source path does not exist: {plan.point.source}")
 
 
 def _discarded_ports(container: Container) -> list[str]:

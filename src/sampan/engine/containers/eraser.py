@@ -53,18 +53,14 @@ class Eraser:
             await self._registry.remove(container.id)
         except Exception as error:
             await self._registry.update_unsaved(container.id, record.removal_failed)
-            self._live.tell_removal(
-                container.id, Outcome(container.state.exit_code, str(error))
-            )
+            self._live.tell_removal(container.id, Outcome(container.state.exit_code, str(error)))
             raise
         self._events.publish("container", "destroy", container.id, event_attributes(container))
         self._live.tell_removal(container.id, Outcome(container.state.exit_code))
         self._hub.dismiss(container.id)
         await self._unlink(container.id)
         await self._rootfs.remove(container.id)
-        await self._workers.run(
-            shutil.rmtree, self._paths.home(container.id), ignore_errors=True
-        )
+        await self._workers.run(shutil.rmtree, self._paths.home(container.id), ignore_errors=True)
         if volumes:
             await self._remove_volumes(container)
 
@@ -86,4 +82,3 @@ class Eraser:
                     continue
                 attributes = {"driver": point.driver}
                 self._events.publish("volume", "destroy", point.name, attributes)
-

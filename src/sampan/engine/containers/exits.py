@@ -63,9 +63,7 @@ class Exits:
         """Everything up to the waiters; the caller restarts the container if told to."""
         async with self._registry.lock(identifier):
             before = self._registry.get(identifier)
-            decision = self._restarts.decide(
-                before, exit_code=status.code, now_ns=status.exited_ns
-            )
+            decision = self._restarts.decide(before, exit_code=status.code, now_ns=status.exited_ns)
             auto_remove = (
                 before.auto_remove
                 and not decision.restart

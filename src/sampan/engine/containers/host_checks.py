@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from sampan.engine.containers.seccomp_choice import security_option
-from sampan.errors import InvalidArgument
 from sampan.logs import drivers
 from sampan.runtime import limits
 from sampan.runtime.facts import HostFacts
@@ -24,11 +23,4 @@ class RuntimeChecks:
         if seccomp and seccomp not in {"unconfined", "builtin"}:
             parse_profile(seccomp)
         drivers.check(host.LogConfig.Type, host.LogConfig.Config or {})
-        if "max-file" in (host.LogConfig.Config or {}):
-            _check_positive("max-file", (host.LogConfig.Config or {})["max-file"])
         return limits.check(host, self._facts)
-
-
-def _check_positive(name: str, text: str) -> None:
-    if not text.isdecimal() or int(text) < 1:
-        raise InvalidArgument(f"invalid value for {name}: {text}")

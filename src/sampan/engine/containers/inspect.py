@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from sampan.engine.containers import ports
 from sampan.engine.containers.links import link_view
 from sampan.engine.containers.paths import ContainerPaths
@@ -23,8 +25,6 @@ from sampan.wire.container_views import (
     StateView,
 )
 from sampan.wire.containers import EndpointSettings
-
-import msgspec
 
 
 class Inspector:

@@ -31,6 +31,8 @@ STATES = ("created", "running", "paused", "restarting", "removing", "exited", "d
 HEALTHS = ("none", "starting", "healthy", "unhealthy")
 
 Test = Callable[[Container], bool]
+Tests = list[Test]  # the lister has a method named list
+Summaries = list[ContainerSummary]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Lister:
 
     async def list(
         self, filters: Filters, *, everything: bool = False, limit: int = 0, size: bool = False
-    ) -> list[ContainerSummary]:
+    ) -> Summaries:
         """Newest first. Raises InvalidFilter, and NoSuchContainer for `before` and `since`."""
         filters.check_keys(FILTERS)
         tests = await self._tests(filters)
@@ -92,9 +94,9 @@ class Lister:
 
     # --- filters ----------------------------------------------------------------------------------
 
-    async def _tests(self, filters: Filters) -> list[Test]:
+    async def _tests(self, filters: Filters) -> Tests:
         """One test for each filter key; values of a key are alternatives, labels must all hold."""
-        made: list[Test] = []
+        made: Tests = []
         for key in filters.values:
             values = filters.get(key)
             if key == "label":
@@ -148,41 +150,76 @@ class Lister:
 
 
 def _test(key: str, values: tuple[str, ...]) -> Test:
-    match key:
-        case "status":
-            _check_values(key, values, STATES)
-            return lambda one: one.state.status in values
-        case "health":
-            _check_values(key, values, HEALTHS)
-            return lambda one: _health_word(one) in values
-        case "exited":
-            codes = {_number(key, value) for value in values}
-            return lambda one: one.state.status == "exited" and one.state.exit_code in codes
-        case "id":
-            return lambda one: _matches(values, one.id)
-        case "network":
-            return lambda one: any(
-                value in {name, attachment.network_id}
-                or (value and attachment.network_id.startswith(value))
-                for value in values
-                for name, attachment in one.networks.items()
-            )
-        case "volume":
-            return lambda one: any(
-                value in {point.name, point.destination, point.source} and bool(value)
-                for value in values
-                for point in one.mounts
-            )
-        case "publish":
-            wanted = _port_set(key, values)
-            return lambda one: any((p.container_port, p.proto) in wanted for p in one.ports)
-        case "expose":
-            wanted = _port_set(key, values)
-            return lambda one: any(port in wanted for port in ports.exposed(one.config, one.host))
-        case "is-task":
-            _check_values(key, values, ("true", "false", "1", "0"))
-            return lambda _: values[0] in {"false", "0"}
-    return lambda _: values[0] in {"default", "process"}  # isolation: Windows only
+    return _TESTS[key](key, values)
+
+
+def _by_status(key: str, values: tuple[str, ...]) -> Test:
+    _check_values(key, values, STATES)
+    return lambda one: one.state.status in values
+
+
+def _by_health(key: str, values: tuple[str, ...]) -> Test:
+    _check_values(key, values, HEALTHS)
+    return lambda one: _health_word(one) in values
+
+
+def _by_exit_code(key: str, values: tuple[str, ...]) -> Test:
+    codes = {_number(key, value) for value in values}
+    return lambda one: one.state.status == "exited" and one.state.exit_code in codes
+
+
+def _by_id(key: str, values: tuple[str, ...]) -> Test:
+    return lambda one: _matches(values, one.id)
+
+
+def _by_network(key: str, values: tuple[str, ...]) -> Test:
+    return lambda one: any(
+        value == name or (value and attachment.network_id.startswith(value))
+        for value in values
+        for name, attachment in one.networks.items()
+    )
+
+
+def _by_volume(key: str, values: tuple[str, ...]) -> Test:
+    wanted = {value for value in values if value}
+    return lambda one: any(
+        wanted & {point.name, point.destination, point.source} for point in one.mounts
+    )
+
+
+def _by_published(key: str, values: tuple[str, ...]) -> Test:
+    wanted = _port_set(key, values)
+    return lambda one: any((port.container_port, port.proto) in wanted for port in one.ports)
+
+
+def _by_exposed(key: str, values: tuple[str, ...]) -> Test:
+    wanted = _port_set(key, values)
+    return lambda one: any(port in wanted for port in ports.exposed(one.config, one.host))
+
+
+def _by_task(key: str, values: tuple[str, ...]) -> Test:
+    """Swarm's containers aren't made here."""
+    _check_values(key, values, ("true", "false", "1", "0"))
+    return lambda _: values[0] in {"false", "0"}
+
+
+def _by_isolation(key: str, values: tuple[str, ...]) -> Test:
+    """A word of Windows engines: ours are all of the default kind."""
+    return lambda _: bool({"default", "process"} & set(values))
+
+
+_TESTS: dict[str, Callable[[str, tuple[str, ...]], Test]] = {
+    "status": _by_status,
+    "health": _by_health,
+    "exited": _by_exit_code,
+    "id": _by_id,
+    "network": _by_network,
+    "volume": _by_volume,
+    "publish": _by_published,
+    "expose": _by_exposed,
+    "is-task": _by_task,
+    "isolation": _by_isolation,
+}
 
 
 def _check_values(key: str, values: tuple[str, ...], allowed: tuple[str, ...]) -> None:
@@ -203,7 +240,7 @@ def _number(key: str, text: str) -> int:
 
 
 def _port_set(key: str, values: tuple[str, ...]) -> set[tuple[int, str]]:
-    found = set()
+    found: set[tuple[int, str]] = set()
     for value in values:
         try:
             first, last, proto = ports.parse_port(value)

@@ -1,4 +1,4 @@
-"""What lives with the processes: tasks, who waits for which end, and the engine's own background work.
+"""What lives with the processes: tasks, who waits for which end, and background work of the engine.
 
 Nothing here is saved: after a daemon restart `restore.py` fills it anew. One owner, on the event
 loop. Waiters are told once the exit is committed and the container's resources are released.

@@ -120,10 +120,7 @@ def parse_bind(text: str, *, driver: str = "") -> MountPoint:
     kind = "bind" if source.startswith("/") else "volume"
     try:
         destination = _destination(kind, parts[1] if len(parts) > 1 else parts[0])
-        if kind == "bind" and words & _COPY:
-            raise InvalidMount(kind, "field VolumeOptions must not be specified")
-        if kind == "volume" and words & _PROPAGATION:
-            raise InvalidMount(kind, "field BindOptions must not be specified")
+        _check_words(kind, words)
     except InvalidMount as error:
         raise InvalidVolumeSpec(text, error.message) from error
     if kind == "bind":
@@ -146,6 +143,13 @@ def parse_bind(text: str, *, driver: str = "") -> MountPoint:
         copy_up="nocopy" not in words,
         own=not source,
     )
+
+
+def _check_words(kind: str, words: set[str]) -> None:
+    if kind == "bind" and words & _COPY:
+        raise InvalidMount(kind, "field VolumeOptions must not be specified")
+    if kind == "volume" and words & _PROPAGATION:
+        raise InvalidMount(kind, "field BindOptions must not be specified")
 
 
 def _is_mode(text: str) -> bool:
@@ -246,8 +250,7 @@ def _tmpfs_plan(mount: Mount) -> MountPlan:
         if options.SizeBytes < 0:
             raise InvalidMount("tmpfs", "size must not be negative")
         words.append(f"size={options.SizeBytes}")
-    for pair in (options.Options if options else None) or ():
-        words.append("=".join(pair))
+    words += ["=".join(pair) for pair in (options.Options if options else None) or ()]
     point = MountPoint(
         "tmpfs", _destination("tmpfs", mount.Target), rw=not mount.ReadOnly, options=tuple(words)
     )

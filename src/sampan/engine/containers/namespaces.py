@@ -1,7 +1,7 @@
 """Which namespaces a run gets: new ones, the host's, or those of another container.
 
-    --pid   host | container:<x>            --uts  host
-    --ipc   private | shareable | host | none | container:<x>    --cgroupns  host | private
+--pid   host | container:<x>            --uts  host
+--ipc   private | shareable | host | none | container:<x>    --cgroupns  host | private
 """
 
 from dataclasses import dataclass

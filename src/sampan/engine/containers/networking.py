@@ -1,10 +1,10 @@
 """A container's place in the networks: made before its process, taken down after it.
 
-    mode            namespace            networks of the record
-    bridge, <name>  a sandbox of its own the mode's network first, then the others asked for
-    none            a sandbox of its own "none"
-    host            the host's           "host"
-    container:<x>   that of x's process  none
+mode            namespace            networks of the record
+bridge, <name>  a sandbox of its own the mode's network first, then the others asked for
+none            a sandbox of its own "none"
+host            the host's           "host"
+container:<x>   that of x's process  none
 """
 
 import logging
@@ -19,7 +19,16 @@ from sampan.engine.containers.record import Attachment, Container
 from sampan.engine.containers.registry import ContainerRegistry, NoSuchContainer
 from sampan.engine.containers.validate import container_of
 from sampan.engine.events import EventLog
-from sampan.errors import Conflict, InvalidArgument, NotFound, SampanError
+from sampan.errors import (
+    Conflict,
+    Denied,
+    Internal,
+    InvalidArgument,
+    NotFound,
+    SampanError,
+    Unavailable,
+    Unsupported,
+)
 from sampan.lib.log import fields
 from sampan.network.endpoints import gateway_endpoint
 from sampan.network.model import (
@@ -37,6 +46,8 @@ from sampan.network.service import NetworkService
 from sampan.wire.containers import ContainerConfig, EndpointSettings, HostSettings
 
 log = logging.getLogger(__name__)
+
+KINDS = (Conflict, InvalidArgument, NotFound, Denied, Unsupported, Unavailable)
 
 
 class TargetNotRunning(Conflict):
@@ -189,6 +200,10 @@ class Networking:
             if attachment.endpoint is not None:
                 self.tell("disconnect", container, attachment)
 
+    async def finish_restore(self) -> None:
+        """All running containers are restored: leftovers of others go."""
+        await self._service.finish_restore()
+
     async def restore(self, container: Container) -> None:
         """Take up a container that kept running while there was no daemon. Raises NotFound."""
         endpoints = [one.endpoint for one in container.networks.values() if one.endpoint]
@@ -210,10 +225,10 @@ class Networking:
 
 def _told(error: SampanError, message: str) -> SampanError:
     """The same kind of failure with the words of Docker around it."""
-    for kind in type(error).__mro__:
-        if kind.__module__ == SampanError.__module__:
+    for kind in KINDS:
+        if isinstance(error, kind):
             return kind(message, hint=error.hint)
-    return SampanError(message, hint=error.hint)
+    return Internal(message, hint=error.hint)
 
 
 def outward(endpoints: list[Endpoint]) -> Endpoint | None:

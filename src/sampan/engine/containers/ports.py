@@ -73,7 +73,7 @@ def _request(port: int, proto: str, binding: PortBinding) -> PortRequest:
 
 def exposed(config: ContainerConfig, host: HostSettings) -> list[tuple[int, str]]:
     """Every port that the container declares, by number: exposed or published."""
-    found = set()
+    found: set[tuple[int, str]] = set()
     for text in (*(config.ExposedPorts or ()), *(host.PortBindings or ())):
         try:
             first, last, proto = parse_port(text)

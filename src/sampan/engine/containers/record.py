@@ -288,6 +288,10 @@ def renamed(container: Container, name: str) -> Container:
     return replace(container, name=name)
 
 
+def with_host(container: Container, host: HostSettings) -> Container:
+    return replace(container, host=host)
+
+
 def with_links(container: Container, links: tuple[Link, ...]) -> Container:
     return replace(container, links=links)
 

@@ -41,6 +41,10 @@ class NameTaken(Conflict):
         )
 
 
+Containers = list[Container]  # the registry has a method named list
+VolumeUsers = dict[str, list[str]]
+
+
 class ContainerRegistry:
     """`load` once at start, before anything else."""
 
@@ -82,7 +86,7 @@ class ContainerRegistry:
             raise AmbiguousId(text)
         return matches[0] if matches else None
 
-    def list(self) -> "list[Container]":
+    def list(self) -> Containers:
         """In the order of creation."""
         return sorted(self._records.values(), key=lambda one: one.created_ns)
 
@@ -162,7 +166,7 @@ class ContainerRegistry:
 
     # --- questions of other use cases -------------------------------------------------------------
 
-    def volumes_in_use(self) -> "dict[str, list[str]]":
+    def volumes_in_use(self) -> VolumeUsers:
         """Volume name -> ids of the containers that mount it, whatever their state."""
         found: dict[str, list[str]] = {}
         for container in self._records.values():
@@ -170,6 +174,6 @@ class ContainerRegistry:
                 found.setdefault(name, []).append(container.id)
         return found
 
-    def using_image(self, image_id: str) -> "list[Container]":
+    def using_image(self, image_id: str) -> Containers:
         """Containers made from that image."""
         return [one for one in self._records.values() if one.image_id == image_id]

@@ -15,7 +15,7 @@ class Renamer:
         self._events = events
 
     async def rename(self, text: str, name: str) -> None:
-        """Raises NoSuchContainer, Conflict for a name taken, InvalidArgument for one that can't be."""
+        """Raises NoSuchContainer, Conflict (name taken) and InvalidArgument (impossible name)."""
         found = self._registry.get(text)
         if not name:
             raise InvalidArgument("Neither old nor new names may be empty")

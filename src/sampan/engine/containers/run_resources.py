@@ -105,7 +105,7 @@ async def end_task(task: Task) -> None:
 
 
 async def together(*works: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Run side by side and wait for all of them, even if one fails; then raise the first failure."""
+    """Run side by side and wait for all, even if one fails; then raise the first failure."""
     results = await asyncio.gather(*works, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):

@@ -1,7 +1,7 @@
-"""/dev/shm of `--ipc shareable`: a tmpfs of the host that other containers can join.
+"""Shared memory of `--ipc shareable`: a tmpfs of the host that other containers can join.
 
 `private` (the default) gets its tmpfs from the OCI runtime, `host` the host's, `container:x` that
-of x. One mount for the time of a run, at <exec-root>/shm/<id>.
+of x. One mount for the time of a run, at <exec-root>/shm/<id>, bound to the container's /dev/shm.
 """
 
 from pathlib import Path

@@ -102,6 +102,7 @@ class Starter:
         log.info(fields("container.started", id=started.id, pid=started.state.pid))
         self._events.publish("container", "start", started.id, event_attributes(started))
         self.follow(started, acquired.task)
+        await self._bundles.refresh_parents(started)
 
     async def _run(self, container: Container, acquired: Acquired) -> Container:
         run = await self._bundles.write(container, acquired)

@@ -11,7 +11,7 @@ import signal
 from functools import partial
 
 from sampan.engine.containers import record
-from sampan.engine.containers.live import LiveContainers, NotRunning
+from sampan.engine.containers.live import LiveContainers, NotRunning, Outcome
 from sampan.engine.containers.record import Container, event_attributes
 from sampan.engine.containers.registry import ContainerRegistry
 from sampan.engine.containers.restart_policy import Restarts
@@ -166,6 +166,6 @@ def _timeout_s(container: Container, asked: int | None) -> float | None:
     return None if timeout < 0 else float(timeout)
 
 
-async def _within(ended: "asyncio.Future[object]", timeout_s: float | None) -> bool:
+async def _within(ended: asyncio.Future[Outcome], timeout_s: float | None) -> bool:
     done, _ = await asyncio.wait({ended}, timeout=timeout_s)
     return bool(done)

@@ -60,10 +60,10 @@ class LayerPusher:
             return layer.blob
         own = await self._workers.run(self._compressed_form, layer.blob)
         known = await self._workers.run(self._pushed.known, layer.diff_id)
-        for blob in [*([own] if own else []), *(entry.blob for entry in known)]:
-            if await self._pusher.has_blob(blob.digest):
+        for form in [*([own] if own else []), *(entry.blob for entry in known)]:
+            if await self._pusher.has_blob(form.digest):
                 show("Layer already exists")
-                return blob
+                return form
         for entry in known:
             for source in entry.mountable(self._reference):
                 if await self._pusher.mount(entry.blob.digest, source):

@@ -195,6 +195,12 @@ class ControlConnection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         await loop.connect_accepted_socket(lambda: self, sock)
 
+    async def greet(self) -> dict[str, Any]:
+        """Begin a control connection that `connect` opened; returns the monitor's state."""
+        if self._transport is not None:
+            self._transport.write(b'{"op":"control"}\n')
+        return await self.call("state")
+
     async def call(self, op: str, **arguments: Any) -> dict[str, Any]:
         """Raises MonitorRefused, or MonitorGone when the connection ends first."""
         if self._lost or self._transport is None:

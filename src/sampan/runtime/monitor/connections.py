@@ -65,14 +65,15 @@ class Listener:
         self._loop.watch(fd, READ, lambda _: self._hello(client, received))
 
     def _hello(self, client: _socket.socket, received: bytearray) -> None:
-        try:
-            data = client.recv(CHUNK_BYTES)
+        try:  # what follows the first line belongs to whoever takes the connection over
+            data = client.recv(CHUNK_BYTES, _socket.MSG_PEEK)
+            data = client.recv(data.find(b"\n") + 1 or len(data)) if data else b""
         except BlockingIOError:
             return
         except OSError:
             data = b""
         received += data
-        if data and b"\n" not in received and len(received) < LINE_BYTES:
+        if data and not data.endswith(b"\n") and len(received) < LINE_BYTES:
             return
         self._loop.forget(client.fileno())
         try:

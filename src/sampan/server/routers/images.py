@@ -84,7 +84,7 @@ class ImagesRouter:
         remover: RemoveBackend,
         pruner: PruneBackend,
         search: SearchBackend,
-        distribution: DistributionBackend | None = None,
+        distribution: DistributionBackend,
     ) -> None:
         self._listing = listing
         self._inspector = inspector
@@ -95,7 +95,7 @@ class ImagesRouter:
         self._distribution = distribution
 
     def routes(self) -> list[Route]:
-        routes = [
+        return [
             Route("GET", "/images/json", self.list),
             Route("GET", "/images/search", self.search),
             Route("POST", "/images/prune", self.prune, ApiVersion(1, 25)),
@@ -103,8 +103,10 @@ class ImagesRouter:
             Route("GET", "/images/{name:.*}/history", self.history),
             Route("POST", "/images/{name:.*}/tag", self.tag),
             Route("DELETE", "/images/{name:.*}", self.remove),
+            Route(
+                "GET", "/distribution/{name:.*}/json", self.inspect_distribution, ApiVersion(1, 30)
+            ),
         ]
-        return routes
 
     async def list(self, call: Call) -> web.Response:
         found = await self._listing.list(

@@ -89,7 +89,7 @@ class RenameBackend(Protocol):
 
 
 class UpdateBackend(Protocol):
-    async def update(self, text: str, request: UpdateRequest) -> list[str]:
+    async def update(self, text: str, request: UpdateRequest) -> Sequence[str]:
         """Returns warnings."""
         ...
 
@@ -182,7 +182,7 @@ class LifecycleRouter:
     async def update(self, call: Call) -> web.Response:
         request = await call.body(UpdateRequest)
         warnings = await self._updater.update(call.params["id"], request)
-        return call.reply(ContainerUpdated(Warnings=warnings or None))
+        return call.reply(ContainerUpdated(Warnings=list(warnings) or None))
 
     async def remove(self, call: Call) -> web.Response:
         await self._remover.remove(

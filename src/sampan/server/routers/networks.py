@@ -32,9 +32,7 @@ class ConnectBackend(Protocol):
     async def connect(
         self, network_text: str, container_text: str, settings: EndpointSettings | None
     ) -> None: ...
-    async def disconnect(
-        self, network_text: str, container_text: str, *, force: bool
-    ) -> None: ...
+    async def disconnect(self, network_text: str, container_text: str, *, force: bool) -> None: ...
 
 
 class NetworksRouter:
@@ -70,16 +68,12 @@ class NetworksRouter:
 
     async def connect(self, call: Call) -> web.Response:
         request = await call.body(NetworkConnect)
-        await self._connector.connect(
-            call.params["id"], request.Container, request.EndpointConfig
-        )
+        await self._connector.connect(call.params["id"], request.Container, request.EndpointConfig)
         return call.empty(200)
 
     async def disconnect(self, call: Call) -> web.Response:
         request = await call.body(NetworkDisconnect)
-        await self._connector.disconnect(
-            call.params["id"], request.Container, force=request.Force
-        )
+        await self._connector.disconnect(call.params["id"], request.Container, force=request.Force)
         return call.empty(200)
 
     async def prune(self, call: Call) -> web.Response:

@@ -1,6 +1,4 @@
-import io
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -9,9 +7,11 @@ from sampan.engine.events import EventLog
 from sampan.engine.images.events import ImageEvents
 from sampan.engine.images.inspect import ImageInspector
 from sampan.engine.images.listing import ImageListing
+from sampan.engine.images.new_layer import LayerAdder
 from sampan.engine.images.prune import ImagePruner
 from sampan.engine.images.remove import ImageRemover
 from sampan.engine.images.tag import Tagger
+from sampan.engine.images.tar import Importer, Loader, Saver
 from sampan.engine.images.users import ImageUser
 from sampan.lib.workers import Workers
 from sampan.oci import image_config
@@ -20,9 +20,13 @@ from sampan.oci.image_config import History, ImageRunConfig, ImageSpec, RootFS
 from sampan.oci.reference import parse_reference
 from sampan.store.content_local import LocalContentStore
 from sampan.store.images import ImageStore
+from sampan.store.leases import Leases
 from sampan.store.metadata import Database
+from sampan.store.oci_load import ImageLoader
+from sampan.store.oci_save import ImageSaver
 from sampan.store.snapshots import Usage
 from sampan.store.snapshotter_overlay import OverlaySnapshotter
+from sampan.store.unpack import Unpacker
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -52,6 +56,7 @@ class Engine:
     """The image use cases over a real store in a temporary directory."""
 
     def __init__(self, root):
+        self.root = root
         self.database = Database(root / "sampan.db")
         self.content = LocalContentStore(root / "content")
         self.images = ImageStore(self.database, self.content)
@@ -75,6 +80,26 @@ class Engine:
         self.pruner = ImagePruner(
             remover=self.remover, users=self.users, events=self.events, **shared
         )
+
+        leases = Leases()
+        unpacker = Unpacker(self.content, self.snapshots)
+        self.importer = Importer(
+            layers=LayerAdder(
+                content=self.content, snapshots=self.snapshots, leases=leases, **shared
+            ),
+            tagger=self.tagger,
+            events=self.events,
+            workers=self.workers,
+        )
+        loader = ImageLoader(
+            content=self.content,
+            snapshotter=self.snapshots,
+            images=self.images,
+            unpacker=unpacker,
+            leases=leases,
+        )
+        self.loader = Loader(loader=loader, events=self.events, **shared)
+        self.saver = Saver(saver=ImageSaver(self.content), events=self.events, **shared)
 
     def layer(self, diff_ids, size_bytes):
         chains = chain_ids(diff_ids)
@@ -132,13 +157,3 @@ def engine(tmp_path):
     found = Engine(tmp_path)
     yield found
     found.database.close()
-
-
-def make_tar(files):
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return out.getvalue()

@@ -64,6 +64,7 @@ def _place(found: dict[str, dict[str, object]], addresses: list[str], key: str, 
 
 
 def run(context: Context, flags: Flags, names: list[str]) -> int:
+    source = {"Network": flags.text("config-from")} if flags.given("config-from") else None
     body: dict[str, object] = {
         "Driver": flags.text("driver"),
         "Scope": flags.text("scope"),
@@ -76,9 +77,7 @@ def run(context: Context, flags: Flags, names: list[str]) -> int:
         "Attachable": flags.on("attachable"),
         "Ingress": flags.on("ingress"),
         "ConfigOnly": flags.on("config-only"),
-        "ConfigFrom": {"Network": flags.text("config-from")}
-        if flags.given("config-from")
-        else None,
+        "ConfigFrom": source,
         "Options": flags.mapping("opt"),
         "Labels": flags.mapping("label"),
         "Name": names[0],
