@@ -1,19 +1,19 @@
 """Small bridges between parts of the engine that don't know each other."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Sequence
 
+from sampan.engine.containers.listing import Lister
 from sampan.engine.containers.registry import ContainerRegistry
-from sampan.engine.images.pull import Puller
+from sampan.engine.images.listing import ImageListing
 from sampan.engine.images.users import ImageUser
 from sampan.engine.info import Tally
+from sampan.engine.volumes import Volumes
+from sampan.lib.workers import Workers
 from sampan.oci.digest import Digest
-from sampan.oci.platform import Platform
-from sampan.oci.reference import Reference
-from sampan.registry.client import Registries
-from sampan.registry.keychain import Credentials
-from sampan.registry.login import login
 from sampan.store.images import ImageStore
-from sampan.wire.progress import Progress
+from sampan.store.snapshots import Snapshotter
+from sampan.wire.filters import Filters
+from sampan.wire.system import DiskUsage
 
 
 class ContainerImageUsers:
@@ -27,18 +27,6 @@ class ContainerImageUsers:
             ImageUser(container.id, container.state.running)
             for container in self._registry.using_image(image)
         ]
-
-
-class BuildPuller:
-    """Base images of builds (engine.build_bases.BasePuller), pulled as clients pull."""
-
-    def __init__(self, puller: Puller) -> None:
-        self._puller = puller
-
-    def pull(
-        self, reference: Reference, *, platform: Platform | None, credentials: Credentials
-    ) -> AsyncIterator[Progress]:
-        return self._puller.pull(str(reference), platform=platform, credentials=credentials)
 
 
 class Tallies:
@@ -60,11 +48,43 @@ class Tallies:
         )
 
 
-class Logins:
-    """POST /auth."""
+class DiskUsages:
+    """GET /system/df, gathered from the lists of its four kinds."""
 
-    def __init__(self, registries: Registries) -> None:
-        self._registries = registries
+    def __init__(
+        self,
+        *,
+        containers: Lister,
+        images: ImageListing,
+        volumes: Volumes,
+        layers: Callable[[], int],
+        workers: Workers,
+    ) -> None:
+        self._containers = containers
+        self._images = images
+        self._volumes = volumes
+        self._layers = layers
+        self._workers = workers
 
-    async def login(self, credentials: Credentials) -> str:
-        return await login(self._registries, credentials)
+    async def usage(self, kinds: frozenset[str]) -> DiskUsage:
+        images = containers = volumes = None
+        size_bytes = 0
+        if "image" in kinds:
+            images = list(await self._images.list(shared_size=True, containers=True))
+            size_bytes = await self._workers.run(self._layers)
+        if "container" in kinds:
+            containers = list(await self._containers.list(Filters(), everything=True, size=True))
+        if "volume" in kinds:
+            volumes = list(await self._volumes.usage())
+        return DiskUsage(
+            LayersSize=size_bytes,
+            Images=images,
+            Containers=containers,
+            Volumes=volumes,
+            BuildCache=[] if "build-cache" in kinds else None,
+        )
+
+
+def layers_size(snapshots: Snapshotter) -> int:
+    """Bytes of all unpacked layers, each counted once. Blocks."""
+    return sum(found.usage.size_bytes for found in snapshots.walk() if found.committed)

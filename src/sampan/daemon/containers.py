@@ -1,9 +1,10 @@
-"""Wiring, part four: containers from create to remove, execs, and the routes of both."""
+"""Wiring, part five: containers from create to remove, execs, and the routes of both."""
 
 import socket
 from dataclasses import dataclass
 
 from sampan.daemon.core import Core
+from sampan.daemon.mechanisms import Mechanisms
 from sampan.engine.containers.archive import Archives
 from sampan.engine.containers.attach import Attacher
 from sampan.engine.containers.attach_hub import AttachHub
@@ -40,37 +41,13 @@ from sampan.engine.containers.top import Top
 from sampan.engine.containers.update import Updater
 from sampan.engine.containers.volume_mounts import VolumeMounts
 from sampan.engine.containers.wait import Waiter
-from sampan.engine.volumes import Volumes
-from sampan.linux.cgroups import CgroupLayout
-from sampan.network.service import NetworkService
-from sampan.runtime.facts import HostFacts
-from sampan.runtime.runtimes import Runtimes
-from sampan.runtime.seccomp import SeccompPrograms
 from sampan.runtime.spec_builder import defaults as runtime_defaults
-from sampan.runtime.tasks import TaskService
 from sampan.server.routers.container_files import ContainerFilesRouter
 from sampan.server.routers.container_io import ContainerIoRouter
 from sampan.server.routers.exec import ExecRouter
 from sampan.server.routers.inspection import InspectionRouter
 from sampan.server.routers.lifecycle import LifecycleRouter
 from sampan.server.routes import Route
-from sampan.volumes.store import VolumeStore
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mechanisms:
-    """What containers are made with; started and stopped by `wiring.Daemon`."""
-
-    tasks: TaskService
-    layout: CgroupLayout
-    facts: HostFacts
-    runtimes: Runtimes
-    network: NetworkService
-    volume_store: VolumeStore
-    volumes: Volumes
-    programs: SeccompPrograms
-    committer: ImageFromContainer
-    init_path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +75,10 @@ def container_defaults(core: Core, parts: Mechanisms) -> Defaults:
 class _Graph:
     """The use cases in the order in which they need each other; thrown away after wiring."""
 
-    def __init__(self, core: Core, parts: Mechanisms) -> None:
+    def __init__(self, core: Core, parts: Mechanisms, committer: ImageFromContainer) -> None:
         self.core = core
         self.parts = parts
+        self.committer = committer
         self.hub = AttachHub()
         self.restarts = Restarts()
         self.rootfs = RootFilesystems(
@@ -323,15 +301,15 @@ class _Graph:
                 registry=core.containers,
                 rootfs=self.rootfs,
                 live=core.live,
-                images=self.parts.committer,
+                images=self.committer,
                 events=core.events,
                 workers=core.workers,
             ),
         )
 
 
-def make_containers(core: Core, parts: Mechanisms) -> Containers:
-    graph = _Graph(core, parts)
+def make_containers(core: Core, parts: Mechanisms, committer: ImageFromContainer) -> Containers:
+    graph = _Graph(core, parts, committer)
     connections = Connections(
         registry=core.containers, service=parts.network, networking=graph.networking
     )

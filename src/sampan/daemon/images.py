@@ -1,4 +1,4 @@
-"""Wiring, part three: images, their registries, and the routes of both."""
+"""Wiring, part four: images, their registries, and the routes of both."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -2,36 +2,38 @@
 
 Parts start in the order in which they need each other and stop in reverse; each pushes its own
 stop right after its start. `Daemon` is entered once per process. The graph itself is written
-down by subject beside this file: storage.py, core.py, images.py, containers.py.
+down by subject beside this file: storage, core, mechanisms, images, containers, building.
 """
 
 import logging
 import os
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sampan.daemon.adapters import Logins, Tallies
+from sampan.daemon.adapters import DiskUsages, Tallies, layers_size
+from sampan.daemon.building import make_builds
 from sampan.daemon.claims import engine_id
 from sampan.daemon.collecting import CollectionLoop
 from sampan.daemon.config import Config
-from sampan.daemon.core import Core, make_core
-from sampan.daemon.images import make_images, registry_settings
+from sampan.daemon.containers import Containers, make_containers
+from sampan.daemon.core import make_core
+from sampan.daemon.images import Images, make_images, registry_settings
 from sampan.daemon.instance import Instance
+from sampan.daemon.mechanisms import start_mechanisms
 from sampan.daemon.storage import open_storage
-from sampan.engine.containers.connect import Connections
-from sampan.engine.containers.networking import Networking
 from sampan.engine.containers.usage import ContainerUsage
 from sampan.engine.info import EngineFacts, SystemInfo, backing_filesystem, host_facts
 from sampan.engine.networks import Networks
 from sampan.engine.volumes import Volumes
 from sampan.lib.workers import Workers
-from sampan.linux.cgroups import CgroupLayout
-from sampan.network.model import DEFAULT_ADDRESS_POOLS, NetworkSettings
-from sampan.network.service import NetworkService
+from sampan.logs import drivers as log_drivers
 from sampan.registry.client import Registries
+from sampan.registry.login import Logins
+from sampan.runtime.runtimes import version
 from sampan.server.app import ApiServer
 from sampan.server.routers.events import EventsRouter
 from sampan.server.routers.networks import NetworksRouter
@@ -40,7 +42,6 @@ from sampan.server.routers.system import SystemRouter
 from sampan.server.routers.unbuilt import unbuilt
 from sampan.server.routers.volumes import VolumesRouter
 from sampan.server.routes import Route
-from sampan.volumes.store import VolumeStore
 
 log = logging.getLogger(__name__)
 
@@ -70,46 +71,31 @@ class Daemon:
         await self._stack.aclose()
 
     async def _start(self, stack: AsyncExitStack) -> None:
-        config, instance = self._config, self._instance
-        workers = Workers()
-        storage = await workers.run(open_storage, instance)
+        config, workers = self._config, Workers()
+        storage = await workers.run(open_storage, self._instance)
         stack.push_async_callback(workers.run, storage.database.close)
-        core = await make_core(config, instance, storage, workers)
-        stack.push_async_callback(core.background.aclose)
+        core = await make_core(config, self._instance, storage, workers)
         registries = Registries(registry_settings(config, dict(os.environ)))
         stack.push_async_callback(registries.close)
-        network = NetworkService(
-            documents=storage.documents("network"), settings=network_settings(config, instance)
-        )
-        await network.start()
-        stack.push_async_callback(_close_network, network, core)
+        parts = await start_mechanisms(core, stack)
+        stack.push_async_callback(core.background.aclose)
 
         images = make_images(core, registries)
-        usage = ContainerUsage(core.containers)
-        volumes = Volumes(
-            store=VolumeStore(documents=storage.documents("volume"), root=instance.volumes),
-            users=core.containers,
-            events=core.events,
-            workers=workers,
-        )
-        networking = Networking(service=network, registry=core.containers, events=core.events)
-        networks = Networks(service=network, containers=usage, events=core.events)
-        connections = Connections(registry=core.containers, service=network, networking=networking)
-        await network.finish_restore()
-        self._core = core
-        self._layout = CgroupLayout.detect()
+        containers = make_containers(core, parts, images.committer)
+        await containers.restorer.restore()
+        await parts.network.finish_restore()
+        builds = await make_builds(core, parts, images)
+        self._core, self._parts = core, parts
         self._system = SystemInfo(
-            facts=self._facts(),
+            facts=await workers.run(self._facts),
             host=host_facts(),
             tally=Tallies(core.containers, storage.images),
         )
-        routes: list[Route] = [
-            *SystemRouter(system=self._system, logins=Logins(registries)).routes(),
-            *EventsRouter(events=core.events).routes(),
+        routes = [
+            *self._system_routes(containers, images, registries),
+            *containers.routes,
             *images.routes,
-            *VolumesRouter(volumes=volumes).routes(),
-            *NetworksRouter(networks=networks, connector=connections).routes(),
-            *SwarmRouter().routes(),
+            *builds,
         ]
         collecting = CollectionLoop(core.collector, workers)
         core.background.spawn(collecting.run(), what="garbage collection")
@@ -117,21 +103,57 @@ class Daemon:
         stack.push_async_callback(self.server.close)
         stack.callback(core.events.close)
 
+    def _system_routes(
+        self, containers: Containers, images: Images, registries: Registries
+    ) -> list[Route]:
+        core, parts = self._core, self._parts
+        usage = DiskUsages(
+            containers=containers.lister,
+            images=images.listing,
+            volumes=parts.volumes,
+            layers=partial(layers_size, core.storage.snapshots),
+            workers=core.workers,
+        )
+        networks = Networks(
+            service=parts.network,
+            containers=ContainerUsage(core.containers),
+            events=core.events,
+        )
+        system = SystemRouter(
+            system=self._system, usage=usage, logins=Logins(registries=registries)
+        )
+        return [
+            *system.routes(),
+            *EventsRouter(events=core.events).routes(),
+            *VolumesRouter(volumes=parts.volumes).routes(),
+            *NetworksRouter(networks=networks, connector=containers.connections).routes(),
+            *SwarmRouter().routes(),
+        ]
+
     def _facts(self) -> EngineFacts:
-        config, instance = self._config, self._instance
+        config, instance, runtimes = self._config, self._instance, self._parts.runtimes
+        known = runtimes.list()
+        default = known[runtimes.default]
         return EngineFacts(
             engine_id=engine_id(instance.identity),
             data_root=instance.data_root,
-            cgroup_version=self._layout.docker_version,
+            cgroup_version=self._parts.layout.docker_version,
             backing_filesystem=backing_filesystem(
                 Path("/proc/self/mountinfo").read_text(), instance.data_root
             ),
             debug=config.debug,
-            default_runtime=config.default_runtime,
+            logging_driver=config.log_driver,
+            log_drivers=tuple(sorted(log_drivers.DRIVERS)),
+            volume_drivers=tuple(Volumes.drivers()),
+            runtimes={name: (one.path, tuple(one.args)) for name, one in known.items()},
+            default_runtime=default.name,
+            component_versions={default.name: version(default.path)},
+            init_binary=Path(self._parts.init_path).name,
             labels=config.labels,
             insecure_registries=config.insecure_registries,
             registry_mirrors=config.registry_mirrors,
             address_pools=config.default_address_pools,
+            warnings=tuple(filter(None, [runtimes.note])),
         )
 
     def reload(self, config: Config) -> None:
@@ -149,20 +171,3 @@ class Daemon:
         name = self._system.info().Name
         self._core.events.publish("daemon", "reload", facts.engine_id, {"name": name})
         log.info("configuration reloaded")
-
-
-async def _close_network(network: NetworkService, core: Core) -> None:
-    """Bridges and rules stay while containers use them; without any, the machine is left clean."""
-    running = any(container.state.running for container in core.containers.list())
-    await network.close(remove=not running)
-
-
-def network_settings(config: Config, instance: Instance) -> NetworkSettings:
-    return NetworkSettings(
-        netns_root=instance.netns,
-        bridge_name=instance.bridge or "none",
-        table_name=instance.table,
-        bip=config.bip,
-        default_address_pools=config.default_address_pools or DEFAULT_ADDRESS_POOLS,
-        veth_prefix=instance.veth_prefix,
-    )

@@ -31,9 +31,9 @@ from sampan.engine.build_messages import Messages, told
 from sampan.engine.build_remote import UrlDownloader
 from sampan.engine.build_rendering import Message, stream
 from sampan.engine.build_request import DEFAULT_DOCKERFILE, BuildRequest
-from sampan.engine.images.feed import consume
 from sampan.engine.images.tag import Tagger
 from sampan.errors import InvalidArgument
+from sampan.lib.bridge import consumed
 from sampan.lib.cleanup import shielded
 from sampan.lib.ids import short
 from sampan.lib.tarstream import CorruptTar
@@ -183,7 +183,7 @@ class Builds:
         downloader: UrlDownloader,
     ) -> ContextTree:
         if not request.remote:
-            return await consume(body, lambda feed: read_context(feed, scratch), self._workers)
+            return await consumed(self._workers, body, lambda feed: read_context(feed, scratch))
         async for _ in body:
             pass
         path = await downloader.context(request.remote)

@@ -7,15 +7,19 @@ When one side goes away the other one gets `BrokenPipeError` (writer) or sees th
 
 import asyncio
 import queue
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Protocol, TypeVar
 
+from sampan.errors import Cancelled
 from sampan.lib.workers import Workers
 
 Result = TypeVar("Result")
 
 CHUNK_BYTES = 256 * 1024
-CHUNKS = 8  # in flight
+CHUNKS = 8  # in flight to the loop
+HELD_BYTES = 4 << 20  # on the way to a thread, at most
 
 
 class Writable(Protocol):
@@ -82,27 +86,61 @@ async def produced(workers: Workers, write: Callable[[Writable], object]) -> Asy
 
 
 class _Incoming:
-    """The thread's end of `consumed`: a file to read from."""
+    """The thread's end of `consumed`: a file to read from. One writer on the loop, one reader."""
 
     def __init__(self) -> None:
-        self.chunks = queue.Queue[bytes | BaseException | None](CHUNKS)
-        self._rest = memoryview(b"")
+        self._loop = asyncio.get_running_loop()
+        self._chunks: deque[bytes] = deque()
+        self._held_bytes = 0
         self._ended = False
+        self._failure: BaseException | None = None
+        self._abandoned = False
+        self._changed = threading.Condition()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    async def put(self, chunk: bytes) -> bool:
+        """Waits while the reader is behind; False when it has gone."""
+        await self._room.wait()
+        with self._changed:
+            self._chunks.append(chunk)
+            self._held_bytes += len(chunk)
+            if self._held_bytes >= HELD_BYTES and not self._abandoned:
+                self._room.clear()
+            self._changed.notify()
+            return not self._abandoned
+
+    def end(self, failure: BaseException | None = None) -> None:
+        """No more comes; with `failure` the reader gets that instead of an end."""
+        with self._changed:
+            self._ended = True
+            self._failure = failure
+            self._changed.notify()
+
+    def abandon(self) -> None:
+        """On the loop, when the reader has gone: don't wait for it any more."""
+        with self._changed:
+            self._abandoned = True
+        self._room.set()
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes, at least one unless the stream has ended."""
-        if not self._rest and not self._ended:
-            item = self.chunks.get()
-            if item is None:
-                self._ended = True
-            elif isinstance(item, BaseException):
-                self._ended = True
-                raise item
-            else:
-                self._rest = memoryview(item)
-        data = bytes(self._rest[:size])
-        self._rest = self._rest[size:]
-        return data
+        with self._changed:
+            while not self._chunks and not self._ended:
+                self._changed.wait()
+            if self._failure is not None:
+                raise self._failure
+            if not self._chunks:
+                return b""
+            chunk = self._chunks.popleft()
+            if len(chunk) > size:
+                self._chunks.appendleft(chunk[size:])
+                chunk = chunk[:size]
+            was_full = self._held_bytes >= HELD_BYTES
+            self._held_bytes -= len(chunk)
+            if was_full and self._held_bytes < HELD_BYTES:
+                self._loop.call_soon_threadsafe(self._room.set)
+        return chunk
 
 
 async def consumed(
@@ -110,33 +148,50 @@ async def consumed(
 ) -> Result:
     """What `read(file)` returns, running in a worker thread and fed from `source`.
 
-    A reader that stops early doesn't wait for the rest; a failing source fails the reader with it.
+    A reader that stops early doesn't wait for the rest. A failing source fails the reader with it,
+    and its failure is what is raised: a damaged archive is only how a broken stream looks. When
+    cancelled, the reader gets Cancelled, and its end is awaited.
     """
     incoming = _Incoming()
-    thread = asyncio.ensure_future(workers.run(read, incoming))
-    try:
-        async for chunk in source:
-            if chunk and not await _offer(incoming, chunk, thread):
-                break
-        await _offer(incoming, None, thread)
-    except BaseException as error:
-        await _offer(incoming, OSError(f"the stream broke off: {error!r}"), thread)
-        await asyncio.gather(thread, return_exceptions=True)
-        raise
-    return await thread
+    failures: list[Exception] = []
 
-
-async def _offer(
-    incoming: _Incoming, item: bytes | BaseException | None, thread: "asyncio.Future[Result]"
-) -> bool:
-    """Hand one item over; False when the reader has ended."""
-    pause_s = 0.0005
-    while not thread.done():
+    async def pump() -> None:
         try:
-            incoming.chunks.put_nowait(item)
-        except queue.Full:
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, 0.02)
+            async for chunk in source:
+                if chunk and not await incoming.put(chunk):
+                    break
+        except asyncio.CancelledError:
+            incoming.end(Cancelled("the stream was cancelled"))
+            raise
+        except Exception as error:  # noqa: BLE001 - raised again below, by whoever waits
+            failures.append(error)
+            incoming.end(error)
         else:
-            return True
-    return False
+            incoming.end()
+        finally:
+            if isinstance(source, AsyncGenerator):
+                await source.aclose()
+
+    pumping = asyncio.create_task(pump())
+    reading = asyncio.ensure_future(workers.run(read, incoming))
+    try:
+        return await asyncio.shield(reading)
+    except asyncio.CancelledError:
+        await _stop(pumping)
+        await asyncio.wait([reading])
+        if not reading.cancelled():
+            reading.exception()
+        raise
+    except Exception:
+        if failures:
+            raise failures[0] from None
+        raise
+    finally:
+        incoming.abandon()
+        await _stop(pumping)
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    if not task.done():
+        task.cancel()
+    await asyncio.wait([task])

@@ -17,12 +17,12 @@ import os
 import struct
 from collections.abc import Iterator
 from enum import Enum
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 import msgspec
 
-from sampan.errors import InvalidArgument
 from sampan.lib import tarsparse
+from sampan.lib.tarpax import CorruptTar, invalid, number, pax_number, pax_records, pax_time_ns
 
 BLOCK = 512
 CHUNK = 256 << 10
@@ -57,10 +57,6 @@ _WITHOUT_DATA = frozenset(
 )
 
 
-class CorruptTar(InvalidArgument):
-    """The bytes aren't a tar archive, or not all of one."""
-
-
 class UnexpectedEof(CorruptTar):
     def __init__(self) -> None:
         super().__init__("unexpected EOF")
@@ -89,10 +85,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     device: tuple[int, int] = (0, 0)
     xattrs: dict[str, bytes] = {}
     sparse: tuple[tuple[int, int], ...] | None = None
-
-
-def _invalid() -> NoReturn:
-    raise CorruptTar("archive/tar: invalid tar header")
 
 
 class TarReader:
@@ -199,7 +191,7 @@ class TarReader:
 
     def _special(self, size: int) -> bytes:
         if size > MAX_SPECIAL:
-            _invalid()
+            invalid()
         self._left = size
         data = b"".join(self._pieces())
         self._skip(-size % BLOCK)
@@ -215,9 +207,9 @@ class TarReader:
                 return None
             fields = _fields(header)
             flag = fields[7]
-            size = _number(fields[4])
+            size = number(fields[4])
             if not 0 <= size < MAX_SIZE:
-                _invalid()
+                invalid()
             if flag == b"x":
                 records.update(pax_records(self._special(size)))
             elif flag == b"g":
@@ -233,14 +225,14 @@ class TarReader:
         self, header: bytes, fields: tuple[bytes, ...], size: int, records: dict[str, bytes]
     ) -> Entry:
         if records:
-            size = _pax_number(records, "size", size)
+            size = pax_number(records, "size", size)
         entry = _entry(fields, size, records)
         sparse = self._sparse_map(header, records)
         stored = 0 if entry.kind in _WITHOUT_DATA else size
         if sparse is not None:
             consumed, real_size, runs = sparse
             stored -= consumed
-            tarsparse.check(runs, real_size, stored, _invalid)
+            tarsparse.check(runs, real_size, stored, invalid)
             entry = msgspec.structs.replace(entry, size_bytes=real_size, sparse=runs)
         self._left = stored
         self._padding = 0 if entry.kind in _WITHOUT_DATA else -size % BLOCK
@@ -252,13 +244,13 @@ class TarReader:
     ) -> tuple[int, int, tuple[tuple[int, int], ...]] | None:
         """(bytes of data that were the map, real size, runs); None for an ordinary file."""
         if header[156:157] == b"S":
-            return tarsparse.old_gnu(header, self._need_block, _number)
+            return tarsparse.old_gnu(header, self._need_block, number)
         if not any(key.startswith("GNU.sparse.") for key in records):
             return None
         try:
             return tarsparse.pax(records, self._need_block)
         except (ValueError, KeyError):
-            _invalid()
+            invalid()
 
     def _need_block(self) -> bytes:
         block = self._block()
@@ -269,12 +261,12 @@ class TarReader:
 
 def _fields(header: bytes) -> tuple[bytes, ...]:
     fields: tuple[bytes, ...] = _HEADER.unpack(header)
-    stored = _number(fields[6])
+    stored = number(fields[6])
     if sum(header) - sum(header[148:156]) + 256 != stored:
         signed = sum(byte - 256 if byte > 127 else byte for byte in header)
         own = sum(byte - 256 if byte > 127 else byte for byte in header[148:156])
         if signed - own + 256 != stored:
-            _invalid()
+            invalid()
     return fields
 
 
@@ -284,14 +276,14 @@ def _entry(fields: tuple[bytes, ...], size: int, records: dict[str, bytes]) -> E
         name = fields[14].partition(b"\0")[0] + b"/" + name
     kind = _KINDS.get(fields[7], Kind.UNKNOWN)
     link = fields[8].partition(b"\0")[0]
-    uid, gid, mtime_ns = _number(fields[2]), _number(fields[3]), _number(fields[5]) * 1_000_000_000
+    uid, gid, mtime_ns = number(fields[2]), number(fields[3]), number(fields[5]) * 1_000_000_000
     xattrs: dict[str, bytes] = {}
     if records:
         name, link = records.get("path", name), records.get("linkpath", link)
         name = records.get("GNU.sparse.name", name)
-        uid, gid = _pax_number(records, "uid", uid), _pax_number(records, "gid", gid)
+        uid, gid = pax_number(records, "uid", uid), pax_number(records, "gid", gid)
         if "mtime" in records:
-            mtime_ns = _pax_time(records["mtime"])
+            mtime_ns = pax_time_ns(records["mtime"])
         for key, value in records.items():
             if key.startswith(XATTR_PREFIX):
                 xattrs[key[len(XATTR_PREFIX) :]] = value
@@ -300,74 +292,12 @@ def _entry(fields: tuple[bytes, ...], size: int, records: dict[str, bytes]) -> E
     return Entry(
         name=os.fsdecode(name),
         kind=kind,
-        mode=_number(fields[1]) & 0o7777,
+        mode=number(fields[1]) & 0o7777,
         uid=uid,
         gid=gid,
         size_bytes=0 if kind in _WITHOUT_DATA else size,
         mtime_ns=mtime_ns,
         link=os.fsdecode(link),
-        device=(_number(fields[12]), _number(fields[13])),
+        device=(number(fields[12]), number(fields[13])),
         xattrs=xattrs,
     )
-
-
-def _number(field: bytes) -> int:
-    """Octal text, or GNU's base 256 (high bit of the first byte set)."""
-    if field[0] & 0x80:
-        value = int.from_bytes(field, "big") & ((1 << (8 * len(field) - 1)) - 1)
-        if field[0] & 0x40:
-            value -= 1 << (8 * len(field) - 1)
-        return value
-    text = field.strip(b" \0")
-    if not text:
-        return 0
-    try:
-        return int(text.partition(b"\0")[0], 8)
-    except ValueError:
-        _invalid()
-
-
-def pax_records(data: bytes) -> dict[str, bytes]:
-    """Records `length key=value\\n`. Sparse offsets of the oldest shape are joined to a map."""
-    found: dict[str, bytes] = {}
-    runs: list[bytes] = []
-    at = 0
-    while at < len(data):
-        space = data.find(b" ", at, at + 20)
-        digits = data[at:space] if space > 0 else b""
-        if not digits.isdigit():
-            _invalid()
-        end = at + int(digits)
-        if end > len(data) or end <= space + 1 or data[end - 1] != 0x0A:
-            _invalid()
-        key, equals, value = data[space + 1 : end - 1].partition(b"=")
-        if not equals or not key:
-            _invalid()
-        if key in {b"GNU.sparse.offset", b"GNU.sparse.numbytes"}:
-            runs.append(value)
-        else:
-            if key in {b"path", b"linkpath"} and b"\0" in value:
-                _invalid()
-            found[os.fsdecode(key)] = value
-        at = end
-    if runs:
-        found["GNU.sparse.map"] = b",".join(runs)
-    return {key: value for key, value in found.items() if value}
-
-
-def _pax_number(records: dict[str, bytes], key: str, default: int) -> int:
-    if key not in records:
-        return default
-    text = records[key]
-    if not text.isdigit() or len(text) > 20:
-        _invalid()
-    return int(text)
-
-
-def _pax_time(text: bytes) -> int:
-    whole, _, fraction = text.partition(b".")
-    digits = whole.removeprefix(b"-")
-    if not digits.isdigit() or len(digits) > 20 or (fraction and not fraction.isdigit()):
-        _invalid()
-    nanos = int(digits) * 1_000_000_000 + int((fraction or b"0")[:9].ljust(9, b"0"))
-    return -nanos if whole.startswith(b"-") else nanos

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sampan.lib.tarstream import Entry, Kind
 from sampan.lib.tarwriter import TarWriter, Writable
-from sampan.store.extractor import OPAQUE_NAME, OPAQUE_XATTR, WHITEOUT_PREFIX
+from sampan.store.members import OPAQUE_NAME, OPAQUE_XATTR, WHITEOUT_PREFIX
 
 _NANOS = 1_000_000_000
 _DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

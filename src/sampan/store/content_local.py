@@ -11,7 +11,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -21,8 +21,19 @@ from sampan.lib.atomicfile import fsync_dir
 from sampan.linux.sync import start_writeback
 from sampan.oci.digest import PREFIX, Digest, encoded, parse_digest
 from sampan.store.content import BlobNotFound, Info, WrongDigest, WrongSize
+from sampan.store.members import NoSpace, is_full
 
 _FLUSH_EVERY = 8 << 20
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if is_full(error):
+            raise NoSpace("content") from error
+        raise
 
 
 class LocalWriter:
@@ -50,8 +61,9 @@ class LocalWriter:
         rest = memoryview(data)
         self._hash.update(rest)
         self._size += len(rest)
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+        with _explained():
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
         if self._size - self._flushed >= _FLUSH_EVERY:
             start_writeback(self._descriptor, self._flushed, self._size - self._flushed)
             self._flushed = self._size
@@ -63,9 +75,10 @@ class LocalWriter:
             raise WrongSize(expected_bytes=expected_size, found_bytes=self._size)
         if expected is not None and expected != self.digest:
             raise WrongDigest(expected=expected, found=self.digest)
-        os.fsync(self._descriptor)
-        self._close()
-        self._store.publish(self._path, self.digest)
+        with _explained():
+            os.fsync(self._descriptor)
+            self._close()
+            self._store.publish(self._path, self.digest)
         return Info(self.digest, self._size)
 
     def _close(self) -> None:

@@ -2,9 +2,9 @@
 
 Everything happens relative to directory descriptors, each opened by one name with O_NOFOLLOW, so a
 link planted by the archive (or by a process that shares the tree) never leads out. A member whose
-folder lies behind a symlink goes where a process chrooted to the tree would find it. Names that
-climb above the tree are refused, absolute names are taken as relative, files replace what was
-there instead of being written through it.
+folder is a symlink goes where a process chrooted to the tree would find it, if that is there.
+Names that climb above the tree are refused, absolute names are taken as relative, files replace
+what was there instead of being written through it.
 
 With `layer=True` the tree is an overlay layer: `.wh.NAME` becomes a whiteout (character device
 0/0), `.wh..wh..opq` the opaque mark. Overlay's own xattrs in archives are dropped: a layer that
@@ -22,56 +22,29 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from sampan.errors import InvalidArgument
 from sampan.lib.tarstream import Entry, Kind, TarReader
 from sampan.linux.mounts import resolve_beneath
+from sampan.store.members import (
+    META_PREFIX,
+    OPAQUE_NAME,
+    OPAQUE_XATTR,
+    WHITEOUT_PREFIX,
+    BadEntry,
+    DirectoryInTheWay,
+    EscapingEntry,
+    FileInTheWay,
+    Parts,
+    clean_parts,
+    explained,
+)
 from sampan.store.removal import remove_tree
 
-OPAQUE_XATTR = "trusted.overlay.opaque"
-WHITEOUT_PREFIX = ".wh."
-OPAQUE_NAME = ".wh..wh..opq"
-_META_PREFIX = ".wh..wh."
 _OVERLAY_XATTRS = ("trusted.overlay.", "user.overlay.")
 
 _OPEN_DIRS = 64
 _DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_LINKS = 40
-
-Parts = tuple[str, ...]
-
-
-class EscapingEntry(InvalidArgument):
-    def __init__(self, name: str) -> None:
-        super().__init__(f"archive member {name!r} is outside of the target directory")
-
-
-class BadEntry(InvalidArgument):
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"archive member {name!r}: {reason}")
-
-
-class DirectoryInTheWay(InvalidArgument):
-    def __init__(self, name: str) -> None:
-        super().__init__(f'cannot overwrite directory "{name}" with non-directory')
-
-
-class FileInTheWay(InvalidArgument):
-    def __init__(self, name: str) -> None:
-        super().__init__(f'cannot overwrite non-directory "{name}" with directory "{name}"')
-
-
-def clean_parts(name: str) -> Parts:
-    """The components of a member's name; ".." is taken lexically. Raises EscapingEntry."""
-    parts: list[str] = []
-    for part in name.split("/"):
-        if part == "..":
-            if not parts:
-                raise EscapingEntry(name)
-            parts.pop()
-        elif part not in {"", "."}:
-            parts.append(part)
-    return tuple(parts)
 
 
 class Extractor:
@@ -107,7 +80,7 @@ class Extractor:
         os.close(self._root_fd)
 
     def add(self, entry: Entry, reader: TarReader) -> None:
-        """Raises InvalidArgument for what must not be, OSError for what can't."""
+        """Raises InvalidArgument for what must not be, NoSpace or OSError for what can't."""
         self._trim()
         parts = self._into + clean_parts(entry.name)
         try:
@@ -116,11 +89,9 @@ class Extractor:
                 return
             self._create(parts, entry, reader)
         except OSError as error:
-            if error.errno in {errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}:
-                raise BadEntry(entry.name, os.strerror(error.errno).lower()) from error
-            raise
+            raise explained(error, entry.name) from error
         except (OverflowError, ValueError) as error:
-            raise BadEntry(entry.name, "a number or name is out of range") from error
+            raise BadEntry("open", entry.name, "a number or name is out of range") from error
         self.inodes += 1
 
     def finish(self) -> None:
@@ -137,7 +108,7 @@ class Extractor:
             self._add_directory(parts, entry)
             return
         if not parts or parts == self._into:
-            raise BadEntry(entry.name, "the target directory itself can only be a directory")
+            raise BadEntry("open", entry.name, "is a directory")
         parent, name = self._directory(parts[:-1]), parts[-1]
         match entry.kind:
             case Kind.REGULAR:
@@ -150,7 +121,7 @@ class Extractor:
             case Kind.CHARACTER | Kind.BLOCK_DEVICE | Kind.FIFO:
                 self._add_special(parent, name, entry)
             case _:
-                raise BadEntry(entry.name, "unhandled tar header type")
+                raise BadEntry("open", entry.name, "unhandled tar header type")
 
     def _add_directory(self, parts: Parts, entry: Entry) -> None:
         if parts != self._into:
@@ -183,7 +154,8 @@ class Extractor:
             folder = self._directory(target[:-1], create=False)
             os.stat(target[-1], dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError:
-            raise BadEntry(entry.name, f"link target {entry.link!r} doesn't exist") from None
+            action = f"link /{entry.link.lstrip('/')}"
+            raise BadEntry(action, entry.name, "no such file or directory") from None
         if folder == parent and target[-1] == name:
             return
         self._make(
@@ -220,7 +192,7 @@ class Extractor:
         if last == OPAQUE_NAME:
             os.setxattr(parent, OPAQUE_XATTR, b"y")
             return
-        if last.startswith(_META_PREFIX):  # notes of aufs to itself
+        if last.startswith(META_PREFIX):  # notes of aufs to itself
             return
         hidden = last.removeprefix(WHITEOUT_PREFIX)
         if hidden in {"", ".", ".."}:
@@ -307,8 +279,7 @@ class Extractor:
                         raise
                     if not _is_link(current, parts[at]):
                         raise
-                    real = resolve_beneath(self._root, "/".join(parts[: at + 1]))
-                    return (*real.relative_to(self._root).parts, *parts[at + 1 :])
+                    return (*self._resolved(parts[: at + 1]), *parts[at + 1 :])
                 os.close(current)
                 current = child
             found, current = current, -1
@@ -316,6 +287,14 @@ class Extractor:
         finally:
             if current >= 0:
                 os.close(current)
+
+    def _resolved(self, link: Parts) -> Parts:
+        """Where a symlink ends inside the tree. A directory must be there: none is made for it."""
+        real = resolve_beneath(self._root, "/".join(link)).relative_to(self._root).parts
+        found = self._walk(real, create=False)
+        if isinstance(found, int):
+            os.close(found)
+        return real
 
     def _open_or_make(self, parent: int, name: str, *, create: bool) -> int:
         try:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from sampan.errors import NotFound
+from sampan.errors import Internal, NotFound
 from sampan.store import schema
 
 
@@ -35,22 +35,22 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Cursor]:
-        """All statements or none; durable when the block has ended."""
+        """All statements or none; durable when the block has ended.
+
+        Raises Internal when the file can't be written (disk full).
+        """
         with self._lock:
             cursor = self._connection.cursor()
-            cursor.execute("BEGIN IMMEDIATE")
             try:
+                cursor.execute("BEGIN IMMEDIATE")
                 yield cursor
-            except BaseException:
-                cursor.execute("ROLLBACK")
+                cursor.execute("COMMIT")
+            except BaseException as error:
+                if self._connection.in_transaction:
+                    cursor.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError):
+                    raise Internal(f"metadata: {error}") from error
                 raise
-            else:
-                try:
-                    cursor.execute("COMMIT")
-                except BaseException:
-                    if self._connection.in_transaction:
-                        cursor.execute("ROLLBACK")
-                    raise
             finally:
                 cursor.close()
 

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from sampan.errors import NotFound, SampanError
+from sampan.errors import InvalidArgument, NotFound, SampanError
 from sampan.lib.tarstream import CHUNK, Entry, Kind, Readable, TarReader
 from sampan.oci import image_config, mediatypes
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import PREFIX, Digest, InvalidDigest, encoded, parse_digest, sha256_of
+from sampan.oci.image_config import ImageSpec
 from sampan.oci.manifest import Index, Manifest, parse_manifest
 from sampan.oci.platform import host_platform, select
 from sampan.oci.reference import InvalidReference, Reference, parse_reference
@@ -37,6 +38,18 @@ _MAX_LINKS = 10
 _TOP = frozenset({oci_layout.MANIFEST, oci_layout.INDEX, oci_layout.REPOSITORIES})
 
 LayerProgress = Callable[[str, int, int], None]  # name or digest, bytes so far, bytes in all
+
+
+class LengthMismatch(InvalidArgument):
+    def __init__(self, *, layers: int, diff_ids: int) -> None:
+        super().__init__(
+            f"invalid manifest, layers length mismatch: expected {layers}, got {diff_ids}"
+        )
+
+
+class InvalidDiffId(InvalidArgument):
+    def __init__(self, index: int, *, expected: Digest, found: Digest) -> None:
+        super().__init__(f'invalid diffID for layer {index}: expected "{expected}", got "{found}"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +186,7 @@ class ImageLoader:
             raise WrongDigest(expected=expected, found=sha256_of(config))
         spec = image_config.decode(config)
         references = _references(saved)
-        layers = [self._layer(name, parts) for name in saved.Layers or ()]
+        layers = self._layers(saved, spec, parts)
         parts.lease.add_content(sha256_of(config))
         usage = self._unpacker.ensure_unpacked(
             spec.rootfs.diff_ids, layers, lease=parts.lease, staged=parts.staged
@@ -185,6 +198,16 @@ class ImageLoader:
             if before is not None:
                 replaced.append((reference, before))
         return Loaded(self._images.get(image.id), references, tuple(replaced))
+
+    def _layers(self, saved: SavedImage, spec: ImageSpec, parts: _Parts) -> list[Descriptor]:
+        names, diff_ids = saved.Layers or (), spec.rootfs.diff_ids
+        if len(names) != len(diff_ids):
+            raise LengthMismatch(layers=len(names), diff_ids=len(diff_ids))
+        for index, (name, diff_id) in enumerate(zip(names, diff_ids, strict=True)):
+            layer = parts.layers.get(parts.resolve(name))
+            if layer is not None and layer.diff_id != diff_id:
+                raise InvalidDiffId(index, expected=diff_id, found=layer.diff_id)
+        return [self._layer(name, parts) for name in names]
 
     def _layer(self, name: str, parts: _Parts) -> Descriptor:
         name = parts.resolve(name)

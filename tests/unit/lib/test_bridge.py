@@ -1,8 +1,10 @@
+import asyncio
 from collections.abc import AsyncIterator
 
 import anyio
 import pytest
 
+from sampan.errors import Cancelled
 from sampan.lib.bridge import Readable, Writable, consumed, produced
 from sampan.lib.workers import Workers
 
@@ -102,3 +104,63 @@ def test_a_broken_source_fails_the_reader_too() -> None:
         assert len(seen) == 1
 
     anyio.run(main)
+
+
+def test_consumed_keeps_order_past_the_buffer_limit() -> None:
+    data = [bytes([number]) * (1 << 20) for number in range(12)]
+
+    def read(source: Readable) -> bytes:
+        found = bytearray()
+        while chunk := source.read(70_000):
+            found += chunk
+        return bytes(found)
+
+    async def main() -> None:
+        assert await consumed(Workers(), _pieces(*data), read) == b"".join(data)
+
+    anyio.run(main)
+
+
+def test_the_sources_failure_wins_over_what_the_reader_makes_of_it() -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"z"
+        raise ConnectionResetError("client went")
+
+    def read(source: Readable) -> None:
+        try:
+            while source.read(10):
+                pass
+        except OSError as error:
+            raise ValueError("truncated archive") from error
+
+    async def main() -> None:
+        with pytest.raises(ConnectionResetError):
+            await consumed(Workers(), broken(), read)
+
+    anyio.run(main)
+
+
+def test_cancelling_consumed_ends_the_reading_thread() -> None:
+    ended = []
+
+    def read(source: Readable) -> None:
+        try:
+            while source.read(10):
+                pass
+        except Cancelled:
+            ended.append(True)
+            raise
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b"x"
+        await anyio.sleep(60)
+
+    async def main() -> None:
+        task = asyncio.create_task(consumed(Workers(), stalled(), read))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    anyio.run(main)
+    assert ended

@@ -8,7 +8,8 @@ import tarfile
 
 import pytest
 
-from sampan.lib.tarstream import CorruptTar, Entry, Kind, TarReader, UnexpectedEof, pax_records
+from sampan.lib.tarpax import CorruptTar, pax_records
+from sampan.lib.tarstream import Entry, Kind, TarReader, UnexpectedEof
 from sampan.lib.tarwriter import TarWriter, header
 
 

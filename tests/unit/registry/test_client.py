@@ -105,7 +105,7 @@ def test_lasting_errors_arent_tried_again_and_keep_their_text():
         return web.json_response(body, status=404)
 
     async def use(repository, server):
-        with pytest.raises(ErrorAnswer, match="^manifest unknown: manifest unknown$"):
+        with pytest.raises(ErrorAnswer, match=r"^manifest unknown: manifest unknown$"):
             await ask(repository)
         assert len(server.requests) == 2
 

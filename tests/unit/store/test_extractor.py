@@ -68,14 +68,17 @@ def test_absolute_names_are_relative_to_the_tree(world, make_tar):
 @pytest.mark.parametrize("extractor", [extract, plain_extract])
 def test_links_never_lead_out(world, make_tar, target, extractor):
     target = target.format(tmp=world.parent)
-    data = make_tar(
-        members=[
-            make_tar.member("way", SYMLINK, linkname=target),
-            (make_tar.member("way/secret", size=4), b"evil"),
-            (make_tar.member("way/new", size=4), b"evil"),
-        ]
-    )
-    extractor(io.BytesIO(data), world)  # resolved as if chrooted: inside
+    members = [
+        make_tar.member("way", SYMLINK, linkname=target),
+        (make_tar.member("way/secret", size=4), b"evil"),
+        (make_tar.member("way/new/deep", size=4), b"evil"),
+    ]
+    with pytest.raises(InvalidArgument, match="open /way/secret: no such file or directory"):
+        extractor(io.BytesIO(make_tar(members=members)), world)
+    # where a process chrooted to the tree finds the target, it is that one
+    inside = make_tar.member(str(world.parent / "outside"), DIR)
+    extractor(io.BytesIO(make_tar(members=[inside, make_tar.member("outside", DIR)])), world)
+    extractor(io.BytesIO(make_tar(members=members)), world)
     assert os.readlink(world / "way") == target
     found = [path for path in world.rglob("secret") if not path.is_symlink()]
     assert [path.read_text() for path in found] == ["evil"]
@@ -99,6 +102,7 @@ def test_a_link_is_replaced_and_not_written_through(world, make_tar):
 def test_a_link_planted_before_a_directory_is_replaced(world, make_tar):
     data = make_tar(
         members=[
+            make_tar.member("outside", DIR),
             make_tar.member("dir", SYMLINK, linkname="../outside"),
             (make_tar.member("dir/one", size=1), b"1"),
             make_tar.member("dir", DIR, mode=0o777),
@@ -147,6 +151,7 @@ def test_whiteouts_of_the_parent_are_refused(world, make_tar, name):
 def test_whiteouts_behind_a_link_stay_inside(world, make_tar):
     data = make_tar(
         members=[
+            make_tar.member("outside", DIR),
             make_tar.member("way", SYMLINK, linkname="../outside"),
             make_tar.member("way/.wh.secret"),
             make_tar.member("way/.wh..wh..opq"),

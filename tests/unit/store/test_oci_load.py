@@ -204,6 +204,18 @@ def test_archives_that_lie_are_refused(store, loader, layers, tmp_path, change):
     assert_nothing_seen(store, tmp_path)
 
 
+def test_lies_about_layers_are_told_in_dockers_words(loader, layers):
+    with pytest.raises(InvalidArgument) as caught:
+        load(loader, archive(legacy(config_of(layers[0]), layers)))
+    assert caught.value.message == "invalid manifest, layers length mismatch: expected 2, got 1"
+    with pytest.raises(InvalidArgument) as caught:
+        load(loader, archive(legacy(config_of(layers[0]), layers[1:])))
+    first, second = (sha256_of(data) for data in layers)
+    assert caught.value.message == (
+        f'invalid diffID for layer 0: expected "{first}", got "{second}"'
+    )
+
+
 @pytest.mark.parametrize("body", [b'{"a": 1}', b"not the layer at all"])
 def test_blobs_under_a_wrong_name_are_refused(store, loader, tmp_path, body, make_tar):
     if not body.startswith(b"{"):

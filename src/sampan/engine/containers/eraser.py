@@ -47,7 +47,12 @@ class Eraser:
         self._workers = workers
 
     async def erase(self, container: Container, *, volumes: bool) -> None:
-        """The caller holds the lifecycle lock and knows that nothing runs."""
+        """`forget` and `clean`. The caller holds the lifecycle lock; nothing runs."""
+        await self.forget(container)
+        await self.clean(container, volumes=volumes)
+
+    async def forget(self, container: Container) -> None:
+        """The commit: name and record are gone, who waits for that is told."""
         await self._registry.update_unsaved(container.id, record.removing)
         try:
             await self._registry.remove(container.id)
@@ -58,6 +63,9 @@ class Eraser:
         self._events.publish("container", "destroy", container.id, event_attributes(container))
         self._live.tell_removal(container.id, Outcome(container.state.exit_code))
         self._hub.dismiss(container.id)
+
+    async def clean(self, container: Container, *, volumes: bool) -> None:
+        """What it left on the disk."""
         await self._unlink(container.id)
         await self._rootfs.remove(container.id)
         await self._workers.run(shutil.rmtree, self._paths.home(container.id), ignore_errors=True)

@@ -1,7 +1,11 @@
 """The end of a run, in its order:
 
-    task ended -> state committed -> event `die` -> network and root released -> waiters told
-    -> (AutoRemove) record removed, event `destroy`, removal waiters told -> disk cleaned
+    task ended -> state committed -> event `die` -> network released -> waiters told
+    -> (AutoRemove) record removed, event `destroy`, removal waiters told
+    -> root unmounted, task deleted, disk cleaned
+
+The last line takes longer than all before it and nobody has to wait for it: the lifecycle lock is
+held until it's done, so whatever comes next (start, remove, cp) finds everything in order.
 
 The monitor's exit record is durable before we hear of it and stays until the state is committed,
 so a daemon killed in between finds the end out again (`restore.py`). For an AutoRemove container
@@ -73,12 +77,15 @@ class Exits:
             self._probes.stop(identifier)
             self._tell_die(before, after, status)
             self._live.drop_task(identifier)
-            await self._resources.release(before)
+            await self._resources.disconnect(before)
             self._live.tell_exit(identifier, Outcome(status.code))
             if auto_remove:
-                await self._eraser.erase(after, volumes=True)
+                await self._eraser.forget(after)
+            await self._resources.release(before)
             if task is not None:
                 await shielded(task.delete, what="delete task")
+            if auto_remove:
+                await self._eraser.clean(after, volumes=True)
         return decision
 
     async def _commit(

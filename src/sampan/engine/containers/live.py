@@ -139,11 +139,12 @@ class Background:
 
     async def aclose(self) -> None:
         """Wait for what must be finished, cancel the rest and wait until that has ended."""
-        await asyncio.gather(*self._finishing, return_exceptions=True)
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while self._finishing or self._tasks:
+            await asyncio.gather(*self._finishing, return_exceptions=True)
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _logged(work: Coroutine[Any, Any, None], what: str) -> None:

@@ -64,11 +64,17 @@ class RunResources:
         )
         return Acquired(rootfs, connected, task)
 
+    async def disconnect(self, container: Container) -> None:
+        """After the end of a run: its addresses, names and ports are free when this returns.
+
+        `container` is its record from before the end, here and in `release`.
+        """
+        await shielded(partial(self._disconnect, container), what="disconnect")
+
     async def release(self, container: Container) -> None:
-        """After the end of a run; `container` is its record, from before the end."""
+        """The rest. Slow at times: the kernel writes the root's data back when it's unmounted."""
         await asyncio.gather(
             shielded(partial(self._release_rootfs, container), what="unmount the root"),
-            shielded(partial(self._disconnect, container), what="disconnect"),
             shielded(partial(self._volumes.release, container), what="release volumes"),
             shielded(partial(self._shm.release, container), what="release /dev/shm"),
         )

@@ -141,7 +141,8 @@ class Starter:
 
     async def _follow(self, identifier: ContainerId, task: Task) -> None:
         status = await task.wait()
-        decision = await self._exits.handle(identifier, task, status)
+        handling = self._exits.handle(identifier, task, status)
+        decision = await self._background.finish(handling, what=f"end of {identifier}")
         if decision.restart:
             await self.restart_after(identifier, decision.delay_s)
 

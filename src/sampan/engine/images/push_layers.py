@@ -69,7 +69,7 @@ class LayerPusher:
                 if await self._pusher.mount(entry.blob.digest, source):
                     show(f"Mounted from {source}")
                     return entry.blob
-        blob = own or await self._workers.run(self._compress, layer.blob)
+        blob = own if own is not None else await self._workers.run(self._compress, layer.blob)
         await self._send(blob, show_bytes)
         show("Pushed")
         return blob

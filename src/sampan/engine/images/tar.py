@@ -5,14 +5,13 @@ from contextlib import aclosing
 
 from sampan.engine.images.changes import apply_changes
 from sampan.engine.images.events import ImageEvents
-from sampan.engine.images.feed import consume
 from sampan.engine.images.new_layer import LayerAdder
 from sampan.engine.images.progress import status, stream
 from sampan.engine.images.reporting import Bars, Report, StorageFailed, reported
 from sampan.engine.images.tag import Tagger, new_name
 from sampan.errors import InvalidArgument, SampanError
 from sampan.lib import gotime
-from sampan.lib.bridge import produced
+from sampan.lib.bridge import consumed, produced
 from sampan.lib.ids import short
 from sampan.lib.workers import Workers
 from sampan.oci.descriptor import Platform
@@ -90,8 +89,8 @@ class Loader:
 
         async def work(report: Report) -> None:
             on_layer = None if quiet else layer_bars(report, self._workers)
-            loaded = await consume(
-                chunks, lambda source: self._loader.load(source, on_layer), self._workers
+            loaded = await consumed(
+                self._workers, chunks, lambda source: self._loader.load(source, on_layer)
             )
             for one in loaded:
                 self._events.named("load", one.image, one.image.id)

@@ -84,7 +84,7 @@ def test_history_names_parents_that_are_here(engine):
 
 def test_unknown_images_and_platforms(engine):
     engine.tag(engine.image(("a", 1)), "x")
-    with pytest.raises(NotFound, match="^No such image: nosuch:latest$"):
+    with pytest.raises(NotFound, match=r"^No such image: nosuch:latest$"):
         asyncio.run(engine.inspector.inspect("nosuch"))
     with pytest.raises(PlatformMismatch):
         asyncio.run(engine.inspector.inspect("x", platform=parse_platform("linux/arm64")))

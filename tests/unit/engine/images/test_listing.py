@@ -98,7 +98,7 @@ def test_before_since_until_and_labels(engine):
 @pytest.mark.parametrize("filters", [{"nosuch": ("x",)}, {"dangling": ("x",)}])
 def test_bad_filters_are_refused(engine, filters):
     engine.tag(engine.image(("a", 1)), "x")
-    with pytest.raises(InvalidArgument, match="(?i)invalid filter"):
+    with pytest.raises(InvalidArgument, match=r"(?i)invalid filter"):
         listed(engine, filters=filters)
 
 

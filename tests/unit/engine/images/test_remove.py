@@ -139,11 +139,11 @@ def test_shared_layers_arent_reported_as_deleted(engine):
 
 
 def test_unknown_and_malformed_names(engine):
-    with pytest.raises(NotFound, match="^No such image: nosuch:latest$"):
+    with pytest.raises(NotFound, match=r"^No such image: nosuch:latest$"):
         remove(engine, "nosuch")
     with pytest.raises(InvalidArgument):
         remove(engine, "BAD")
-    with pytest.raises(InvalidArgument, match="^image name cannot be blank$"):
+    with pytest.raises(InvalidArgument, match=r"^image name cannot be blank$"):
         remove(engine, "")
 
 

@@ -37,5 +37,5 @@ def test_bad_names_are_refused(engine, repo, tag_, words):
 
 
 def test_unknown_source(engine):
-    with pytest.raises(NotFound, match="^No such image: nosuch:latest$"):
+    with pytest.raises(NotFound, match=r"^No such image: nosuch:latest$"):
         tag(engine, "nosuch", "a", "b")

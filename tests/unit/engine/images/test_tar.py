@@ -104,7 +104,7 @@ def test_bad_imports_leave_nothing(engine, data, options):
 
 
 def test_a_bad_change_is_named(engine):
-    with pytest.raises(InvalidArgument, match="(?i)run is not a valid change command"):
+    with pytest.raises(InvalidArgument, match=r"(?i)run is not a valid change command"):
         import_(engine, make_tar(FILES), changes=["RUN x"])
 
 

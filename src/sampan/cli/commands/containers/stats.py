@@ -10,8 +10,8 @@ from sampan.cli.commands.containers.lifecycle import path
 from sampan.cli.flags import Flag
 from sampan.cli.human import short_id, size3
 from sampan.cli.output import Listing
-from sampan.lib.units import binary_size
 from sampan.errors import SampanError
+from sampan.lib.units import binary_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
