@@ -24,7 +24,8 @@ class Command:
     `usage` is what follows the verb's words, `least` and `most` count arguments (None: any
     number), `aliases` the other spellings. `interspersed` is off for verbs that pass the words
     after their first argument on to a program. `failure_status` is the exit status of a failed
-    request: 125 for `run`, so that it can't be taken for the program's own.
+    request: 125 for `run`, so that it can't be taken for the program's own. A `raw` verb gets all
+    its words unread.
     """
 
     __slots__ = (
@@ -35,6 +36,7 @@ class Command:
         "interspersed",
         "least",
         "most",
+        "raw",
         "run",
         "usage",
     )
@@ -51,6 +53,7 @@ class Command:
         interspersed: bool = True,
         failure_status: int = 1,
         description: str = "",
+        raw: bool = False,
     ) -> None:
         self.run = run
         self.usage = usage
@@ -61,6 +64,7 @@ class Command:
         self.interspersed = interspersed
         self.failure_status = failure_status
         self.description = description
+        self.raw = raw
 
     def count_complaint(self, count: int) -> str:
         """Why `count` arguments don't fit; empty when they do."""

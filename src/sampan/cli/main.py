@@ -145,6 +145,8 @@ def _fail(words: str, command: Command, error: SampanError) -> int:
 def _run_verb(context: Context, words: str, arguments: list[str]) -> int:
     command = load(words)
     try:
+        if command.raw:
+            return command.run(context, Flags(()), arguments)
         flags, rest = parse(command.flags, arguments, interspersed=command.interspersed)
     except FlagError as error:
         return _flag_failure(words, command.usage, error)

@@ -7,14 +7,14 @@ close_notify is out and reading continues.
 
 from __future__ import annotations
 
+import _socket
+import _thread
 import ssl
 
 from sampan.client.errors import ConnectFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import _socket
-
     from sampan.client.transport import TlsFiles
 
 _CHUNK = 65536
@@ -33,57 +33,69 @@ def context_for(files: TlsFiles) -> ssl.SSLContext:
 
 
 class TlsStream:
-    """A TLS connection; see `transport.Stream`."""
+    """A TLS connection; see `transport.Stream`.
+
+    One thread may read while another writes: the TLS state is touched under `_lock`, which is
+    never held while waiting for the network's input.
+    """
 
     def __init__(self, connected: _socket.socket, host: str, context: ssl.SSLContext) -> None:
         self._socket = connected
+        self._lock = _thread.allocate_lock()
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
-        while True:
-            try:
-                self._tls.do_handshake()
-            except ssl.SSLWantReadError:
-                self._flush()
-                self._fill()
-                continue
+        while not self._shake_hands():
+            self._fill()
+
+    def _shake_hands(self) -> bool:
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        finally:
             self._flush()
-            return
+        return True
 
     def _flush(self) -> None:
         if data := self._outgoing.read():
             self._socket.sendall(data)
 
     def _fill(self) -> None:
-        if data := self._socket.recv(_CHUNK):
-            self._incoming.write(data)
-        else:
-            self._incoming.write_eof()
+        data = self._socket.recv(_CHUNK)
+        with self._lock:
+            if data:
+                self._incoming.write(data)
+            else:
+                self._incoming.write_eof()
 
     def recv(self, size: int, /) -> bytes:
         while True:
-            try:
-                data = self._tls.read(size)
-            except ssl.SSLWantReadError:
-                self._flush()
-                self._fill()
-            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-                return b""
-            else:
-                self._flush()
-                return data
+            with self._lock:
+                try:
+                    return self._tls.read(size)
+                except ssl.SSLWantReadError:
+                    self._flush()
+                except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                    return b""
+            self._fill()
 
     def sendall(self, data: bytes, /) -> None:
         view = memoryview(data)
         while view:
-            view = view[self._tls.write(view) :]
-            self._flush()
+            with self._lock:
+                view = view[self._tls.write(view) :]
+                self._flush()
 
     def shutdown_write(self) -> None:
-        try:
-            self._tls.unwrap()
-        except ssl.SSLError:
-            self._flush()
+        with self._lock:
+            try:
+                self._tls.unwrap()
+            except ssl.SSLError:
+                self._flush()  # close_notify is out; the peer's own may come much later
+
+    def abort(self) -> None:
+        self._socket.shutdown(_socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._socket.close()

@@ -1,9 +1,9 @@
 """Byte streams to an engine: unix sockets, TCP, TCP with TLS.
 
 Built on `_socket` instead of `socket` (which loads `selectors` and `enum`): a listing command
-lives for some 20 ms. A stream has `recv`, `sendall`, `shutdown_write`, `close` and `fileno`;
-`shutdown_write` is the half-close that tells a container "end of stdin" while its output still
-comes.
+lives for some 20 ms. A stream has `recv`, `sendall`, `shutdown_write`, `abort`, `close` and
+`fileno`; `shutdown_write` is the half-close that tells a container "end of stdin" while its output still
+comes; `abort` ends both directions, so that a reader in another thread wakes up.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         def recv(self, size: int, /) -> bytes: ...
         def sendall(self, data: bytes, /) -> None: ...
         def shutdown_write(self) -> None: ...
+        def abort(self) -> None: ...
         def close(self) -> None: ...
         def fileno(self) -> int: ...
 
@@ -101,6 +102,12 @@ class SocketStream:
             self._socket.shutdown(_socket.SHUT_WR)
         except OSError:
             return  # the other side has gone: nothing left to tell it
+
+    def abort(self) -> None:
+        try:
+            self._socket.shutdown(_socket.SHUT_RDWR)
+        except OSError:
+            return
 
     def close(self) -> None:
         self._socket.close()

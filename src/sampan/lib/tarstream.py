@@ -24,6 +24,19 @@ import msgspec
 from sampan.lib import tarsparse
 from sampan.lib.tarpax import CorruptTar, invalid, number, pax_number, pax_records, pax_time_ns
 
+__all__ = [
+    "BLOCK",
+    "CHUNK",
+    "XATTR_PREFIX",
+    "Bytes",
+    "CorruptTar",
+    "Entry",
+    "Kind",
+    "Readable",
+    "TarReader",
+    "UnexpectedEof",
+]
+
 BLOCK = 512
 CHUNK = 256 << 10
 MAX_SPECIAL = 1 << 20  # one long name or one set of PAX records, as in Go

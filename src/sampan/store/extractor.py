@@ -39,6 +39,14 @@ from sampan.store.members import (
 )
 from sampan.store.removal import remove_tree
 
+__all__ = [
+    "OPAQUE_XATTR",
+    "BadEntry",
+    "DirectoryInTheWay",
+    "Extractor",
+    "clean_parts",
+]
+
 _OVERLAY_XATTRS = ("trusted.overlay.", "user.overlay.")
 
 _OPEN_DIRS = 64
@@ -64,7 +72,7 @@ class Extractor:
         self._into = into
         self._owner = owner
         self._keep_directories = keep_directories
-        self._root_fd = os.open(root, _DIR_FLAGS)
+        self._root_fd = os.open(root, _DIR_FLAGS & ~os.O_NOFOLLOW)  # the tree itself is ours to name
         self._open: OrderedDict[Parts, int] = OrderedDict()
         self._retired: list[int] = []
         self._dir_times: dict[Parts, int] = {}

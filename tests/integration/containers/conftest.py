@@ -78,6 +78,8 @@ class NoProbes:
 class World:
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.successor: World | None = None
+        self.dead = False
         self.name = f"e{os.getpid() % 100000}"
         for folder in ("data", "exec"):
             (home / folder).mkdir(exist_ok=True)
@@ -290,14 +292,16 @@ class World:
         return [one for one in self.events.history(0) if one.actor_id == identifier]
 
     async def reborn(self) -> "World":
-        """As after `kill -9` of the daemon, and its next start."""
-        await self._drop()
-        world = World(self.home)
+        """As after `kill -9` of the daemon (unless it's dead already), and its next start."""
+        if not self.dead:
+            await self.die()
+        world = self.successor = World(self.home)
         await world.open()
         await world.restorer.restore()
         return world
 
-    async def _drop(self) -> None:
+    async def die(self) -> None:
+        self.dead = True
         for task in self.background._tasks:
             task.cancel()
         for entry in self.live._entries.values():
@@ -314,14 +318,15 @@ class World:
         await self.tasks.close()
         await self.network.close(remove=True)
         self.database.close()
+        CgroupLayout.detect().remove(self.paths.cgroup_parent)
 
 
-Scenario = Callable[[World], Awaitable["World | None"]]
+Scenario = Callable[[World], Awaitable[None]]
 
 
 @pytest.fixture
 def play() -> Callable[[Scenario], None]:
-    """Run a scenario; it returns the last `World` if it made another one."""
+    """Run a scenario in a world that is taken down afterwards, with those reborn from it."""
 
     def run(scenario: Scenario) -> None:
         with tempfile.TemporaryDirectory(prefix="sampan-test-") as folder:
@@ -336,8 +341,10 @@ async def _play(home: Path, scenario: Scenario) -> None:
     try:
         world.add_busybox()
         await world.restorer.restore()
-        world = await scenario(world) or world
+        await scenario(world)
     finally:
+        while world.successor is not None:
+            world = world.successor
         await world.close()
 
 

@@ -8,6 +8,7 @@ volumes are dropped, as the classic builder does.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import msgspec
 
@@ -22,6 +23,7 @@ from sampan.builder.workspace import Workspaces
 from sampan.errors import Internal
 from sampan.lib.ids import random_id
 from sampan.lib.workers import Workers
+from sampan.linux import mounts
 
 
 class CommandFailed(Internal):
@@ -91,6 +93,7 @@ class ExecOp:
                 cwd=program.cwd,
                 user=program.user,
             )
+            await self._workers.run(_make_volumes, work.path, program.volumes)
             code = await self._session.run(step, partial(_tell, emit))
             if code != 0:
                 raise CommandFailed(program.argv, code)
@@ -99,6 +102,12 @@ class ExecOp:
             result = await self._workers.run(self._exporter.commit, state, layer, self._record)
         emit(progress.RunEnded(container))
         return result
+
+
+def _make_volumes(root: Path, volumes: Sequence[str]) -> None:
+    """Declared volumes are there for programs, and in the layer as empty directories."""
+    for path in volumes:
+        mounts.make_dirs_beneath(root, path)
 
 
 async def _tell(emit: Emit, data: bytes, is_stderr: bool) -> None:

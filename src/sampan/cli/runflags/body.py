@@ -48,17 +48,13 @@ def _or_none(items: list[str]) -> list[str] | None:
 
 
 def _attached(flags: Flags) -> tuple[bool, bool, bool]:
-    """Which of stdin, stdout, stderr are attached; stdin also wherever -i asks for it."""
+    """Which of stdin, stdout and stderr are attached; -i adds stdin to the default."""
     if flags.on("detach"):
         return False, False, False
     streams = flags.items("attach")
     if not streams:
         return flags.on("interactive"), True, True
-    return (
-        "stdin" in streams or (flags.on("interactive") and False),
-        "stdout" in streams,
-        "stderr" in streams,
-    )
+    return "stdin" in streams, "stdout" in streams, "stderr" in streams
 
 
 def _entrypoint(flags: Flags) -> list[str] | None:

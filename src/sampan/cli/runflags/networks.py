@@ -103,7 +103,8 @@ def mac_address(text: str) -> str:
 
 def attachments(flags: Flags) -> list[Attachment]:
     """All networks; the flags without a network of their own belong to the first."""
-    found = [item for item in flags.objects("network") if isinstance(item, Attachment)]
+    given = flags.objects("network") + flags.objects("net")
+    found = [item for item in given if isinstance(item, Attachment)]
     found = found or [Attachment("default")]
     modes = {attachment.user_defined for attachment in found}
     if len(modes) > 1:

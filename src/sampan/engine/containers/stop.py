@@ -11,13 +11,13 @@ import signal
 from functools import partial
 
 from sampan.engine.containers import record
-from sampan.engine.containers.live import LiveContainers, NotRunning, Outcome
+from sampan.engine.containers.live import LiveContainers, Outcome
 from sampan.engine.containers.record import Container, event_attributes
 from sampan.engine.containers.registry import ContainerRegistry
 from sampan.engine.containers.restart_policy import Restarts
 from sampan.engine.containers.start import Starter
 from sampan.engine.events import EventLog
-from sampan.errors import Conflict, Internal, NotModified
+from sampan.errors import Conflict, Internal, NotModified, Unavailable
 from sampan.lib.ids import ContainerId
 from sampan.lib.log import fields
 from sampan.runtime.signals import parse_signal
@@ -134,7 +134,7 @@ class Stopper:
         """The event tells of the attempt; a process that just ended is fine."""
         try:
             await self._live.task(container.id).kill(number)
-        except Conflict:
+        except (Conflict, Unavailable):
             return
         self._tell(container.id, "kill", signal=str(number))
 
@@ -142,7 +142,7 @@ class Stopper:
         """Signals reach a frozen process only when it's thawed."""
         try:
             await self._live.task(container.id).resume()
-        except (NotRunning, Conflict):
+        except (Conflict, Unavailable):
             return
         await self._registry.update_unsaved(container.id, partial(record.paused, value=False))
         self._tell(container.id, "unpause")

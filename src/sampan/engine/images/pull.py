@@ -39,6 +39,7 @@ from sampan.store.unpack import Unpacker
 from sampan.wire.progress import Progress
 
 SCRATCH = "scratch"
+ATTEMPTS = 3
 
 
 class ReservedName(Denied):
@@ -146,11 +147,23 @@ class Puller:
         )
         row = reference.digest or reference.tag or ""
         report(heading(f"Pulling from {reference.path}", row))
-        async with AsyncExitStack() as stack:
-            image = await self._image(resolved, report, stack)
-            previous = await self._workers.run(self._name, resolved, image)
+        image, previous = await self._fetch_and_name(resolved, report)
         report(status(f"Digest: {resolved.top.descriptor.digest}"))
         return Pulled(image, previous is None or previous.id != image.id)
+
+    async def _fetch_and_name(
+        self, resolved: Resolved, report: Report
+    ) -> tuple[Image, Image | None]:
+        """The image, and the one that had its name before."""
+        for attempt in range(ATTEMPTS):
+            async with AsyncExitStack() as stack:
+                image = await self._image(resolved, report, stack)
+                try:
+                    return image, await self._workers.run(self._name, resolved, image)
+                except NoSuchImage:  # it was here and nameless, and somebody has just removed it
+                    if attempt == ATTEMPTS - 1:
+                        raise
+        raise AssertionError("no attempt was made")
 
     def _name(self, resolved: Resolved, image: Image) -> Image | None:
         """Give the image its names; what the reference meant before."""

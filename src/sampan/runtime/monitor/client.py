@@ -206,14 +206,15 @@ class ControlConnection(asyncio.Protocol):
         if self._lost or self._transport is None:
             raise MonitorGone("the monitor is gone")
         self._serial += 1
+        serial = self._serial
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._waiting[self._serial] = answer
-        line = json.dumps({"n": self._serial, "op": op, **arguments})
+        self._waiting[serial] = answer
+        line = json.dumps({"n": serial, "op": op, **arguments})
         self._transport.write(line.encode() + b"\n")
         try:
             found = await asyncio.wait_for(answer, ANSWER_S)
         finally:
-            self._waiting.pop(self._serial, None)
+            self._waiting.pop(serial, None)
         if "error" in found:
             raise MonitorRefused(found)
         result: dict[str, Any] = found["ok"]
