@@ -15,7 +15,10 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from integration.leftovers import remains, tag_of
 
 ROOT = Path(__file__).parents[2]
 SAMPAN = Path(sys.executable).parent / "sampan"
@@ -64,10 +67,13 @@ class Engine:
 
     def __init__(self, *options: str) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="sampan-test-"))
+        self._tag = tag_of(self.home / "data")
         self.socket = self.home / "s.sock"
         self.host = f"unix://{self.socket}"
         self.options = options
         self.process: subprocess.Popen[bytes] | None = None
+        self.bridges: set[str] = set()  # of user-defined networks, ever
+        self.children: set[int] = set()  # of the daemons, ever
         self.log = self.home / "daemon.log"
 
     def start(self) -> None:
@@ -91,6 +97,7 @@ class Engine:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Signal the daemon and wait for its end; containers go on."""
         assert self.process is not None
+        self._note_what_there_is()
         self.process.send_signal(number)
         self.process.wait(20)
 
@@ -98,8 +105,8 @@ class Engine:
         self.stop(number)
         self.start()
 
-    def destroy(self) -> None:
-        """Remove all containers, end the daemon, delete its directory."""
+    def shut(self) -> None:
+        """Remove all containers and end the daemon: its bridges, rules and cgroups go with it."""
         assert self.process is not None
         if self.process.poll() is not None:
             self.start()
@@ -107,7 +114,25 @@ class Engine:
         if names:
             self.docker("rm", "-f", "-v", *names, check=False)
         self.stop()
+
+    def destroy(self) -> None:
+        """`shut`, and delete its directory."""
+        self.shut()
         shutil.rmtree(self.home)
+
+    def leftovers(self) -> list[str]:
+        """What exists of this engine in the kernel."""
+        return remains(self.home, self._tag, self.bridges, self.children)
+
+    def _note_what_there_is(self) -> None:
+        assert self.process is not None
+        pid = self.process.pid
+        with suppress(OSError):
+            text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+            self.children |= {int(word) for word in text.split()}
+        for path in Path("/sys/class/net").glob("br-*/ifalias"):
+            if path.read_text().strip() == self._tag:
+                self.bridges.add(path.parent.name)
 
     def docker(
         self,
@@ -157,41 +182,3 @@ class Engine:
 
     def import_busybox(self) -> None:
         self.docker("import", "-", BUSYBOX, stdin=busybox_rootfs())
-
-
-def leftovers(home: Path) -> list[str]:
-    """What still exists of an engine whose directory was `home` (must be empty after destroy)."""
-    found = [
-        f"mount {row.split()[4]}"
-        for row in Path("/proc/self/mountinfo").read_text().splitlines()
-        if str(home) in row
-    ]
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (
-                    (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                )
-            except OSError:
-                continue
-            if str(home) in command:
-                found.append(f"process {entry.name} {command}")
-    return found
-
-
-def _interfaces() -> list[str]:
-    return [path.name for path in Path("/sys/class/net").iterdir()]
-
-
-def kernel_objects() -> set[str]:
-    """Bridges, veths, nft tables, cgroups and loop devices that carry our names, machine-wide."""
-    links = {f"link {name}" for name in _interfaces() if name.startswith(("sp", "sampan"))}
-    tables = subprocess.run(
-        ["nft", "list", "tables"], capture_output=True, text=True, check=True
-    ).stdout
-    rules = {f"nft {row}" for row in tables.splitlines() if "sampan" in row}
-    groups = {
-        f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob("**/sampan*") if path.is_dir()
-    }
-    loops = {f"loop {path}" for path in Path("/sys/block").glob("loop*/loop/backing_file")}
-    return links | rules | groups | loops

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sampan.builder import progress
-from sampan.builder.cache import BuildCache
 from sampan.builder.dockerfile import instructions as kinds
 from sampan.builder.dockerfile.source import SourceRange
 from sampan.builder.dockerfile.stages import Dockerfile, Stage, parse_trigger
@@ -35,7 +34,7 @@ from sampan.builder.ops.source import (
 from sampan.builder.ops.states import state_of
 from sampan.builder.progress import Emit
 from sampan.builder.results import State
-from sampan.builder.solver import Solver
+from sampan.builder.solver import Cache, Solver
 from sampan.builder.trees import Tree
 from sampan.builder.workspace import Workspaces
 from sampan.errors import InvalidArgument, SampanError
@@ -90,7 +89,7 @@ class Builder:
         content: ContentStore,
         snapshots: Snapshotter,
         leases: Leases,
-        cache: BuildCache,
+        cache: Cache,
         base_images: BaseImages,
         executor: StepExecutor,
         workers: Workers,

@@ -7,13 +7,13 @@ images: when one has been removed, its entry is dead and goes away when it is me
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from sampan.builder.graph import Result
 from sampan.builder.results import State
-from sampan.errors import NotFound
+from sampan.errors import InvalidArgument, NotFound
 from sampan.lib.workers import Workers
 from sampan.oci.digest import Digest
 from sampan.store.images import ImageStore
@@ -66,3 +66,41 @@ class BuildCache:
         for key in dead:
             self._documents.remove(key)
         return len(dead)
+
+
+class CacheFrom:
+    """The cache as `--cache-from` narrows it: only steps of the images named, or of their parents.
+
+    Images that are named but not here are passed over; if none is left, nothing is found.
+    """
+
+    def __init__(
+        self, cache: BuildCache, names: Sequence[str], images: ImageStore, workers: Workers
+    ) -> None:
+        self._cache = cache
+        self._names = names
+        self._images = images
+        self._workers = workers
+        self._allowed: frozenset[str] | None = None
+
+    async def find(self, key: str) -> Result | None:
+        if self._allowed is None:
+            self._allowed = await self._workers.run(self._chains)
+        found = await self._cache.find(key)
+        return found if found is not None and found.identity in self._allowed else None
+
+    async def record(self, results: Mapping[str, Result]) -> None:
+        await self._cache.record(results)
+
+    def _chains(self) -> frozenset[str]:
+        found: set[str] = set()
+        for name in self._names:
+            try:
+                image = self._images.resolve(name)
+                found.add(image.id)
+                while image.parent is not None:
+                    image = self._images.get(image.parent)
+                    found.add(image.id)
+            except (NotFound, InvalidArgument):
+                continue
+        return frozenset(found)

@@ -132,17 +132,17 @@ def _null(key: str) -> object:
     return NilMap() if key in MAPS else None
 
 
-def typed(value: object, key: str = "") -> object:
-    """The decoded JSON as a template sees it; `key` is the member the value was under."""
+def typed(value: object, key: str = "", parent: str = "") -> object:
+    """The decoded JSON as a template sees it; `key` is the member that holds it, in `parent`."""
     if value is None:
         return _null(key)
     if isinstance(value, list):
-        return [typed(member, key) for member in value]
+        return [typed(member, key, parent) for member in value]
     if not isinstance(value, dict):
         return value
-    if key in MAPS or (key == "Config" and all(isinstance(x, str) for x in value.values())):
+    if key in MAPS or (key, parent) == ("Config", "LogConfig"):
         return {name: typed(member) for name, member in value.items()}
-    members = {name: typed(member, name) for name, member in value.items()}
+    members = {name: typed(member, name, key) for name, member in value.items()}
     return GoStruct(members, _defaults(key, members))
 
 

@@ -2,8 +2,8 @@
 
 Built on `_socket` instead of `socket` (which loads `selectors` and `enum`): a listing command
 lives for some 20 ms. A stream has `recv`, `sendall`, `shutdown_write`, `abort`, `close` and
-`fileno`; `shutdown_write` is the half-close that tells a container "end of stdin" while its output still
-comes; `abort` ends both directions, so that a reader in another thread wakes up.
+`fileno`; `shutdown_write` is the half-close that tells a container "end of stdin" while its output
+still comes; `abort` ends both directions, so that a reader in another thread wakes up.
 """
 
 from __future__ import annotations

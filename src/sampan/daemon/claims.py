@@ -1,7 +1,7 @@
 """What makes a daemon the only one of its instance: a locked file in the data root, a PID file.
 
-The lock is the kernel's (flock): it ends with the process however that dies. The PID file is for
-people and init scripts; a stale one is replaced.
+Both are locked by the kernel (flock): that ends with the process however it dies, and a PID that
+was used again can't mislead. The PID file is for people and init scripts.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ class DataRootInUse(Conflict):
 
 
 class PidfileTaken(Conflict):
-    def __init__(self, path: Path, pid: int) -> None:
+    def __init__(self, path: Path, pid: str) -> None:
         super().__init__(
             f"failed to start daemon: process with PID {pid} is still running: "
             f"pid file found, ensure sampan is not running or delete {path}"
@@ -46,14 +46,42 @@ class DataRootLock:
         os.close(self._descriptor)
 
 
-def write_pidfile(path: Path) -> None:
-    """Raises PidfileTaken when the process that it names runs and isn't us."""
-    with suppress(FileNotFoundError, ValueError):
-        pid = int(path.read_text())
-        if pid != os.getpid() and Path(f"/proc/{pid}").exists():
-            raise PidfileTaken(path, pid)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, f"{os.getpid()}".encode(), mode=0o644, durable=False)
+class Pidfile:
+    """Our PID in a file that is locked while we live, so that a stale one is never in the way.
+
+    Raises PidfileTaken when another process holds it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._descriptor = self._open_locked()
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}".encode(), 0)
+
+    def _open_locked(self) -> int:
+        while True:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if self._names(descriptor):
+                    return descriptor
+            except OSError:
+                owner = os.read(descriptor, 32).decode(errors="replace").strip()
+                os.close(descriptor)
+                raise PidfileTaken(self._path, owner) from None
+            os.close(descriptor)  # its owner removed it between our open and our lock
+
+    def _names(self, descriptor: int) -> bool:
+        """Whether the path still leads to the file that is open."""
+        try:
+            return os.path.samestat(self._path.stat(), os.fstat(descriptor))
+        except FileNotFoundError:
+            return False
+
+    def release(self) -> None:
+        self._path.unlink(missing_ok=True)
+        os.close(self._descriptor)
 
 
 def engine_id(path: Path) -> str:

@@ -255,7 +255,9 @@ class _Graph:
             pauser=Pauser(registry=core.containers, live=core.live, events=core.events),
             remover=remover,
             waiter=Waiter(registry=core.containers, live=core.live),
-            renamer=Renamer(registry=core.containers, events=core.events),
+            renamer=Renamer(
+                registry=core.containers, networking=self.networking, events=core.events
+            ),
             updater=updater,
         )
 

@@ -43,5 +43,5 @@ async def make_core(config: Config, instance: Instance, storage: Storage, worker
         background=Background(),
         paths=ContainerPaths(instance.data_root, instance.exec_root, instance.cgroup_parent),
         image_users=ContainerImageUsers(registry),
-        collector=storage.collector(lambda: [container.id for container in registry.list()]),
+        collector=storage.collector(registry.claimed),
     )

@@ -18,15 +18,19 @@ import signal
 import socket
 import sys
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from sampan.daemon import flags
-from sampan.daemon.claims import DataRootLock, write_pidfile
+from sampan.daemon.claims import DataRootLock, Pidfile
 from sampan.daemon.config import Config, load
 from sampan.daemon.instance import Instance, derive
 from sampan.daemon.listeners import Listeners, open_listeners
 from sampan.errors import SampanError
 from sampan.lib import log as logs
 from sampan.lib.log import fields
+
+if TYPE_CHECKING:
+    from sampan.daemon.wiring import Daemon
 
 log = logging.getLogger("sampan.daemon")
 
@@ -56,8 +60,9 @@ def entry(arguments: list[str] | None = None) -> int:
         return _run(config, words)
     except SampanError as error:
         log.error(fields("start failed", reason=error.message))
-        sys.stderr.write(f"{error.message}\n")
-        return EXIT_FAILURE
+    except OSError as error:
+        log.error(fields("start failed", reason=error), exc_info=config.debug)
+    return EXIT_FAILURE
 
 
 def _run(config: Config, words: list[str]) -> int:
@@ -71,8 +76,8 @@ def _run(config: Config, words: list[str]) -> int:
         undo.callback(lock.release)
         listeners = open_listeners(config.hosts, config.group)
         undo.callback(listeners.close)
-        write_pidfile(config.pidfile)
-        undo.callback(config.pidfile.unlink, missing_ok=True)
+        pidfile = Pidfile(config.pidfile)
+        undo.callback(pidfile.release)
         faulthandler.register(signal.SIGUSR1, all_threads=True)
         asyncio.run(_serve(config, instance, listeners, words))
     return 0
@@ -107,10 +112,7 @@ def _stop(stop: asyncio.Event, number: int) -> None:
     stop.set()
 
 
-def _reload(daemon: "object", words: list[str]) -> None:
-    from sampan.daemon.wiring import Daemon
-
-    assert isinstance(daemon, Daemon)
+def _reload(daemon: "Daemon", words: list[str]) -> None:
     try:
         config = load(words)
     except SampanError as error:

@@ -4,6 +4,7 @@ On a hybrid cgroup hierarchy crun needs every controller on version 1: what is m
 as Debian's cgroupfs-mount does; where that can't be done runc takes over, and /info says so.
 """
 
+import logging
 import shutil
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from sampan.daemon.config import Config
 from sampan.daemon.core import Core
 from sampan.daemon.instance import Instance
 from sampan.engine.volumes import Volumes
+from sampan.lib.log import fields
 from sampan.linux.cgroups import CgroupLayout, mount_missing
 from sampan.network.model import DEFAULT_ADDRESS_POOLS, NetworkSettings
 from sampan.network.service import NetworkService
@@ -20,6 +22,8 @@ from sampan.runtime.runtimes import OciRuntime, Runtimes
 from sampan.runtime.seccomp import SeccompPrograms
 from sampan.runtime.tasks import TaskService
 from sampan.volumes.store import VolumeStore
+
+log = logging.getLogger(__name__)
 
 INIT_PROGRAMS = ("docker-init", "tini-static", "tini")  # the first that is installed is --init's
 
@@ -47,7 +51,7 @@ async def start_mechanisms(core: Core, stack: AsyncExitStack) -> Mechanisms:
         documents=core.storage.documents("network"), settings=network_settings(config, instance)
     )
     await network.start()
-    stack.push_async_callback(_close_network, network, core)
+    stack.push_async_callback(_leave, network, layout, core)
     tasks = TaskService(instance.exec_root, layout=layout, workers=workers)
     await tasks.start()
     stack.push_async_callback(tasks.close)
@@ -67,10 +71,15 @@ async def start_mechanisms(core: Core, stack: AsyncExitStack) -> Mechanisms:
     )
 
 
-async def _close_network(network: NetworkService, core: Core) -> None:
-    """Bridges and rules stay while containers use them; without any, the machine is left clean."""
+async def _leave(network: NetworkService, layout: CgroupLayout, core: Core) -> None:
+    """Bridges, rules and the cgroup stay while containers use them; without any, all of it goes."""
     running = any(container.state.running for container in core.containers.list())
     await network.close(remove=not running)
+    if not running:
+        try:
+            await core.workers.run(layout.remove, core.instance.cgroup_parent)
+        except OSError as error:  # somebody put a process of theirs into it
+            log.warning(fields("cgroup not removed", reason=error))
 
 
 def _runtimes(config: Config) -> Runtimes:

@@ -85,7 +85,7 @@ class Daemon:
         await containers.restorer.restore()
         await parts.network.finish_restore()
         builds = await make_builds(core, parts, images)
-        self._core, self._parts = core, parts
+        self._core, self._parts, self._registries = core, parts, registries
         self._system = SystemInfo(
             facts=await workers.run(self._facts),
             host=host_facts(),
@@ -166,6 +166,7 @@ class Daemon:
             insecure_registries=config.insecure_registries,
             registry_mirrors=config.registry_mirrors,
         )
+        self._registries.reconfigure(registry_settings(self._config, dict(os.environ)))
         facts = self._facts()
         self._system.reload(facts)
         name = self._system.info().Name

@@ -6,12 +6,16 @@ first object is raised, so that it becomes an HTTP status; later failures are th
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from sampan.builder import progress
 from sampan.engine.build_rendering import Message, Renderer, failure
-from sampan.errors import SampanError
+from sampan.engine.images.reporting import StorageFailed
+from sampan.errors import Internal, SampanError
+
+log = logging.getLogger(__name__)
 
 _WAITING = 1000  # objects: then programs wait before they write more
 
@@ -83,7 +87,7 @@ async def told(
 
     async def run() -> None:
         try:
-            await work(messages)
+            await _in_kinds(work(messages))
         except SampanError as error:
             if not started and not messages.told:
                 raise
@@ -102,3 +106,16 @@ async def told(
             await asyncio.wait([task])
         if not task.cancelled():
             task.exception()
+
+
+async def _in_kinds(work: Awaitable[None]) -> None:
+    """Failures of the disk, and mistakes of ours, as kinds that a client can be told."""
+    try:
+        await work
+    except SampanError:
+        raise
+    except OSError as error:
+        raise StorageFailed(what="build", error=error) from error
+    except Exception as error:
+        log.exception("build failed unexpectedly")
+        raise Internal(f"build: {type(error).__name__}") from error

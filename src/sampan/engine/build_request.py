@@ -39,6 +39,7 @@ class BuildRequest:
     use_cache: bool = True
     pull: bool = False
     target: str = ""
+    cache_from: tuple[str, ...] = ()
     platform: Platform | None = None
     build_args: Mapping[str, str | None]
     labels: Mapping[str, str]
@@ -58,6 +59,7 @@ def parse_build_query(query: Query, credentials: Mapping[str, Credentials]) -> B
         use_cache=not _switch(query, "nocache"),
         pull=_switch(query, "pull"),
         target=_text(query, "target"),
+        cache_from=tuple(_json(query, "cachefrom", "cache-from", list[str]) or ()),
         platform=parse_platform(platform) if platform else None,
         build_args=_json(query, "buildargs", "build args", dict[str, str | None]) or {},
         labels=_json(query, "labels", "labels", dict[str, str]) or {},

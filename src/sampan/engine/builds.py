@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sampan.builder.build import Builder, BuildSpec
-from sampan.builder.cache import BuildCache
+from sampan.builder.cache import BuildCache, CacheFrom
 from sampan.builder.context import (
     ContextFileMissing,
     ContextTree,
@@ -26,6 +26,7 @@ from sampan.builder.context import (
 from sampan.builder.dockerfile.stages import Dockerfile, parse_dockerfile
 from sampan.builder.executor import StepExecutor
 from sampan.builder.lower.scope import unused_arguments
+from sampan.builder.solver import Cache
 from sampan.engine.build_bases import BasePuller, StoredBases
 from sampan.engine.build_messages import Messages, told
 from sampan.engine.build_remote import UrlDownloader
@@ -156,12 +157,15 @@ class Builds:
             workers=self._workers,
             credentials=request.credentials,
         )
+        cache: Cache = self._cache
+        if request.cache_from:
+            cache = CacheFrom(self._cache, request.cache_from, self._images, self._workers)
         return Builder(
             images=self._images,
             content=self._content,
             snapshots=self._snapshots,
             leases=self._leases,
-            cache=self._cache,
+            cache=cache,
             base_images=bases,
             executor=self._executor,
             workers=self._workers,

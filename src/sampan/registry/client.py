@@ -56,6 +56,12 @@ class Registries:
         self._clock = clock
         self._discovered: dict[str, Discovered] = {}
 
+    def reconfigure(self, settings: RegistrySettings) -> None:
+        """Take over what a reload of the daemon's configuration changed."""
+        self.settings = settings
+        self.transport.reconfigure(settings)
+        self._discovered.clear()
+
     async def close(self) -> None:
         await self.transport.close()
 

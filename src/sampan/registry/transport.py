@@ -34,6 +34,11 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
         self._contexts: dict[str, ssl.SSLContext | bool] = {}
 
+    def reconfigure(self, settings: RegistrySettings) -> None:
+        """For the next requests; those under way end as they began."""
+        self.settings = settings
+        self._contexts.clear()
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()

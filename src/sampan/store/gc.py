@@ -58,13 +58,16 @@ class Collector:
     def collect(self) -> Collected:
         """Mark and sweep once."""
         with self._running, self._leases.collecting():
+            # candidates first: what is made while the roots are being read is none
+            everything = {found.key: found for found in self._snapshotter.walk()}
+            digests = list(self._content.list())
             snapshots, content = self._mark()
-            removed, snapshot_bytes = self._sweep_snapshots(snapshots)
-            blobs, blob_bytes = self._sweep_content(content)
+            removed, snapshot_bytes = self._sweep_snapshots(everything, snapshots)
+            blobs, blob_bytes = self._sweep_content(digests, content)
         return Collected(blobs, removed, snapshot_bytes + blob_bytes)
 
     def _mark(self) -> tuple[set[str], set[str]]:
-        """(snapshot keys, digests) that are referred to. Candidates must be older than this."""
+        """(snapshot keys, digests) that are referred to."""
         snapshots: set[str] = {*self._active(), *self._keep()}
         content: set[str] = set(self._keep_content())
         for image in self._images.list():
@@ -75,8 +78,9 @@ class Collector:
             snapshots.update(chain_ids(image.spec.rootfs.diff_ids))
         return snapshots, content
 
-    def _sweep_snapshots(self, marked: set[str]) -> tuple[int, int]:
-        everything: dict[str, Snapshot] = {found.key: found for found in self._snapshotter.walk()}
+    def _sweep_snapshots(
+        self, everything: Mapping[str, Snapshot], marked: set[str]
+    ) -> tuple[int, int]:
         kept: set[str] = set()
         for key, snapshot in everything.items():
             if key in marked or self._is_leased(snapshot):
@@ -104,9 +108,9 @@ class Collector:
                 return self._snapshotter.unlink(snapshot.key)
             return None
 
-    def _sweep_content(self, marked: set[str]) -> tuple[int, int]:
+    def _sweep_content(self, digests: Iterable[Digest], marked: set[str]) -> tuple[int, int]:
         removed = freed = 0
-        for digest in list(self._content.list()):
+        for digest in digests:
             if digest not in marked:
                 size = self._remove_blob(digest)
                 removed += size is not None

@@ -1,10 +1,11 @@
 """The archive of `docker save`: an OCI image layout with Docker's manifest.json beside it.
 
     blobs/sha256/<hex>   configs, manifests, layers (uncompressed)
+    <hex>/layer.tar      symlink to a layer, where engines before 25 had it
     index.json           OCI index: one manifest an image and name
     manifest.json        [{"Config": path, "RepoTags": [...], "Layers": [paths, base first]}]
     oci-layout           {"imageLayoutVersion": "1.0.0"}
-    repositories         {"busybox": {"latest": hex}}; for the oldest readers
+    repositories         {"busybox": {"latest": hex of the top layer}}; for the oldest readers
 
 Engines before 25 wrote `<hex>.json` and `<layer>/layer.tar` instead of blobs (equal layers as
 symlinks); readers must take both, and archives with only one of the two indexes. Reading is in

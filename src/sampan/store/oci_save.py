@@ -55,7 +55,9 @@ class _Archive:
             saved.append(_saved_image(image, self._layers(image), references))
             for reference in references:
                 names = repositories.setdefault(reference.familiar_name, {})
-                names[reference.tag or "latest"] = encoded(image.id)
+                # the uppermost layer, as in engines since 25
+                top = image.spec.rootfs.diff_ids[-1:] or (image.id,)
+                names[reference.tag or "latest"] = encoded(top[0])
         document = manifests.Index(mediaType=mediatypes.OCI_INDEX, manifests=tuple(index))
         self._add(oci_layout.INDEX, manifests.encode(document))
         self._add(oci_layout.MANIFEST, msgspec.json.encode(saved))
@@ -97,6 +99,12 @@ class _Archive:
         with self._content.open(layer.digest) as blob:
             _, plain = decompressed(blob)
             self._writer.add(entry, _Exactly(plain, size, diff_id))
+        # readers that go by the version look for <layer>/layer.tar in archives of engines before 25
+        folder = encoded(diff_id)
+        self._writer.add(Entry(name=f"{folder}/", kind=Kind.DIRECTORY, mode=0o755))
+        self._writer.add(
+            Entry(name=f"{folder}/layer.tar", kind=Kind.SYMLINK, mode=0o777, link=f"../{name}")
+        )
 
     def _plain_size(self, layer: Descriptor) -> int:
         with self._content.open(layer.digest) as blob:

@@ -74,6 +74,13 @@ def test_every_instruction_counts_for_the_cache(build, change):
     assert build("FROM busybox\nEXPOSE 80\nRUN echo x > /x\n", "-q").stdout != one
 
 
+def test_cache_from_narrows_the_cache(build):
+    dockerfile = "FROM busybox\nENV FOO=bar\nRUN touch /baz\nRUN touch /bax\n"
+    build(dockerfile, "-t", "t-from")
+    assert build(dockerfile, "--cache-from", "t-from").stdout.count("Using cache") == 3
+    assert "Using cache" not in build(dockerfile, "--cache-from", "nosuch").stdout
+
+
 def test_arguments_environment_labels(build, engine):
     done = build(
         "ARG TAG=latest\nFROM busybox:$TAG\nARG who=nobody\nARG other\n"
@@ -156,7 +163,7 @@ def test_deletions_and_replaced_directories(build):
         "RUN rm /a; rm -r /d; mkdir /d; echo c > /d/y\nRUN ls -d /a /d/*; true\n"
     )
     assert "/d/y\n" in done.stdout
-    assert "/d/x" not in done.stdout
+    assert "\n/d/x\n" not in done.stdout
 
 
 FAILURES = [

@@ -211,7 +211,7 @@ class World:
         )
         self.pauser = Pauser(registry=registry, live=self.live, events=events)
         self.waiter = Waiter(registry=registry, live=self.live)
-        self.renamer = Renamer(registry=registry, events=events)
+        self.renamer = Renamer(registry=registry, networking=networking, events=events)
         self.updater = Updater(
             registry=registry,
             layout=layout,

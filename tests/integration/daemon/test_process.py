@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -163,3 +164,19 @@ def test_sockets_of_systemd_are_served_and_left_in_place(tmp_path):
         child.terminate()
         assert child.wait(20) == 0
     assert path.exists()
+
+
+def test_stop_with_nothing_running_leaves_nothing_in_the_kernel(start):
+    daemon = start().ready()
+    bridge = daemon.log.read_text().rpartition("bridge=")[2].split()[0]
+    tag = bridge.removeprefix("sampan")
+    assert Path(f"/sys/class/net/{bridge}").exists()
+    assert daemon.end() == 0
+    assert not Path(f"/sys/class/net/{bridge}").exists()
+    tables = subprocess.run(
+        ["nft", "list", "tables"], capture_output=True, text=True, check=True
+    ).stdout
+    assert f"sampan_{tag}" not in tables
+    assert str(daemon.home) not in Path("/proc/self/mountinfo").read_text()
+    groups = [path for path, _, _ in os.walk("/sys/fs/cgroup") if path.endswith(f"/sampan-{tag}")]
+    assert groups == []

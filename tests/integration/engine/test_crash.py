@@ -28,19 +28,19 @@ def _eventually(condition, timeout_s: float = 15) -> None:
 def test_running_containers_logs_and_ports_outlive_the_daemon(own_engine: Engine):
     script = "echo page > index.html; httpd -p 80; i=0; while :; do i=$((i+1)); echo $i; sleep 0.02; done"
     own_engine.docker(
-        "run", "-d", "--name", "c", "-p", "127.0.0.1:0:80", "busybox", "sh", "-c", script
+        "run", "-d", "--name", "cc", "-p", "127.0.0.1:0:80", "busybox", "sh", "-c", script
     )
-    address = own_engine.docker("port", "c", "80").stdout.strip()
-    pid = _state(own_engine, "c", "Pid")
+    address = own_engine.docker("port", "cc", "80").stdout.strip()
+    pid = _state(own_engine, "cc", "Pid")
     own_engine.stop(signal.SIGKILL)
     page = urllib.request.urlopen(f"http://{address}/", timeout=5).read()
     assert page == b"page\n"
     time.sleep(0.5)
     own_engine.start()
-    assert (_state(own_engine, "c", "Status"), _state(own_engine, "c", "Pid")) == ("running", pid)
-    assert own_engine.docker("exec", "c", "echo", "alive").stdout == "alive\n"
-    own_engine.docker("stop", "-t", "0", "c")
-    numbers = [int(line) for line in own_engine.docker("logs", "c").stdout.split()]
+    assert (_state(own_engine, "cc", "Status"), _state(own_engine, "cc", "Pid")) == ("running", pid)
+    assert own_engine.docker("exec", "cc", "echo", "alive").stdout == "alive\n"
+    own_engine.docker("stop", "-t", "0", "cc")
+    numbers = [int(line) for line in own_engine.docker("logs", "cc").stdout.split()]
     assert numbers == list(range(1, len(numbers) + 1))
     assert len(numbers) > 20
 
@@ -57,9 +57,9 @@ def test_exit_statuses_are_kept_while_no_daemon_is_there(own_engine: Engine):
 
 
 def test_a_stopped_daemon_leaves_containers_running(own_engine: Engine):
-    own_engine.docker("run", "-d", "--name", "c", "busybox", "sleep", "100")
+    own_engine.docker("run", "-d", "--name", "cc", "busybox", "sleep", "100")
     own_engine.restart(signal.SIGTERM)
-    assert _state(own_engine, "c", "Status") == "running"
+    assert _state(own_engine, "cc", "Status") == "running"
 
 
 def test_daemon_killed_again_and_again_while_containers_start(own_engine: Engine):
@@ -82,16 +82,16 @@ def test_daemon_killed_again_and_again_while_containers_start(own_engine: Engine
 
 
 def test_a_killed_monitor_ends_its_container_with_137(own_engine: Engine):
-    own_engine.docker("run", "-d", "--name", "c", "busybox", "sleep", "100")
-    pid = int(_state(own_engine, "c", "Pid"))
+    own_engine.docker("run", "-d", "--name", "cc", "busybox", "sleep", "100")
+    pid = int(_state(own_engine, "cc", "Pid"))
     monitor = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
     command = Path(f"/proc/{monitor}/cmdline").read_text()
     assert "sampan" in command, f"the parent of the container is {command!r}"
     os.kill(monitor, signal.SIGKILL)
-    _eventually(lambda: _state(own_engine, "c", "Status") == "exited")
-    assert _state(own_engine, "c", "ExitCode") == "137"
-    own_engine.docker("start", "c")
-    assert _state(own_engine, "c", "Status") == "running"
+    _eventually(lambda: _state(own_engine, "cc", "Status") == "exited")
+    assert _state(own_engine, "cc", "ExitCode") == "137"
+    own_engine.docker("start", "cc")
+    assert _state(own_engine, "cc", "Status") == "running"
 
 
 def test_a_killed_zygote_is_replaced(own_engine: Engine):

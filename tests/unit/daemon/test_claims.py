@@ -1,11 +1,10 @@
 """Only one daemon for each data root."""
 
 import os
-import subprocess
 
 import pytest
 
-from sampan.daemon.claims import DataRootInUse, DataRootLock, PidfileTaken, engine_id, write_pidfile
+from sampan.daemon.claims import DataRootInUse, DataRootLock, Pidfile, PidfileTaken, engine_id
 
 
 def test_second_lock_of_a_data_root_names_the_owner(tmp_path):
@@ -17,20 +16,22 @@ def test_second_lock_of_a_data_root_names_the_owner(tmp_path):
     DataRootLock(tmp_path / "sampan.lock").release()
 
 
-def test_pidfile_of_a_dead_process_is_replaced(tmp_path):
+def test_stale_pidfile_is_replaced_though_its_pid_is_in_use_again(tmp_path):
     path = tmp_path / "pid"
-    done = subprocess.Popen(["/bin/true"])
-    done.wait()
-    path.write_text(str(done.pid))
-    write_pidfile(path)
+    path.write_text("1 and more than we write")
+    pidfile = Pidfile(path)
     assert path.read_text() == str(os.getpid())
+    pidfile.release()
+    assert not path.exists()
 
 
-def test_pidfile_of_a_living_process_is_respected(tmp_path):
+def test_pidfile_of_a_living_daemon_is_respected(tmp_path):
     path = tmp_path / "pid"
-    path.write_text("1")
-    with pytest.raises(PidfileTaken, match="process with PID 1 is still running"):
-        write_pidfile(path)
+    first = Pidfile(path)
+    with pytest.raises(PidfileTaken, match=f"process with PID {os.getpid()} is still running"):
+        Pidfile(path)
+    first.release()
+    Pidfile(path).release()
 
 
 def test_engine_id_is_made_once(tmp_path):

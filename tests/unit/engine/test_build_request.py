@@ -1,6 +1,7 @@
 """POST /build's query and the rendering of what a build tells."""
 
 import asyncio
+import errno
 
 import pytest
 
@@ -141,3 +142,11 @@ def test_reader_that_leaves_cancels_the_build():
 
     asyncio.run(run())
     assert cancelled
+
+
+def test_full_disk_is_told():
+    async def work(messages):
+        messages(progress.StepStarted(1, 1, "COPY . /"))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert "no space left on device" in collect(work)[-1]["error"]

@@ -73,7 +73,7 @@ class Exits:
                 and not decision.restart
                 and not self._restarts.is_held(identifier)
             )
-            after = await self._commit(before, status, decision, unsaved=auto_remove)
+            after, saved = await self._commit(before, status, decision, unsaved=auto_remove)
             self._probes.stop(identifier)
             self._tell_die(before, after, status)
             self._live.drop_task(identifier)
@@ -82,7 +82,7 @@ class Exits:
             if auto_remove:
                 await self._eraser.forget(after)
             await self._resources.release(before)
-            if task is not None:
+            if task is not None and saved:
                 await shielded(task.delete, what="delete task")
             if auto_remove:
                 await self._eraser.clean(after, volumes=True)
@@ -90,7 +90,8 @@ class Exits:
 
     async def _commit(
         self, before: Container, status: ExitStatus, decision: Decision, *, unsaved: bool
-    ) -> Container:
+    ) -> tuple[Container, bool]:
+        """The new record, and whether the monitor's own record of the end is still needed."""
         change = partial(
             record.exited,
             exit_code=status.code,
@@ -98,8 +99,14 @@ class Exits:
             oom_killed=status.oom_killed,
             restarting=decision.restart,
         )
-        commit = self._registry.update_unsaved if unsaved else self._registry.update
-        after = await commit(before.id, change)
+        saved = True
+        try:
+            commit = self._registry.update_unsaved if unsaved else self._registry.update
+            after = await commit(before.id, change)
+        except Exception:  # the disk is full, say: waiters must be told all the same
+            log.exception("end of container not saved id=%s", before.id)
+            after = await self._registry.update_unsaved(before.id, change)
+            saved = False
         log.info(
             fields(
                 "container.exited",
@@ -109,7 +116,7 @@ class Exits:
                 why=decision.reason,
             )
         )
-        return after
+        return after, saved
 
     def _tell_die(self, before: Container, after: Container, status: ExitStatus) -> None:
         if status.oom_killed:

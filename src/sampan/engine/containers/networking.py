@@ -10,9 +10,11 @@ container:<x>   that of x's process  none
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import msgspec
 
+from sampan.engine.containers import record
 from sampan.engine.containers.links import parse_link
 from sampan.engine.containers.ports import port_requests
 from sampan.engine.containers.record import Attachment, Container
@@ -188,6 +190,14 @@ class Networking:
                 f"connectivity on endpoint {container.name} ({endpoint.id}): {error.message}"
             )
             raise _told(error, message) from error
+
+    async def rename(self, container: Container) -> None:
+        """Name servers of the container's networks answer for its new name."""
+        endpoints = await self._service.rename(container.id, container.name)
+        if endpoints:
+            await self._registry.update(
+                container.id, partial(record.with_endpoints, endpoints=endpoints)
+            )
 
     # --- end --------------------------------------------------------------------------------------
 

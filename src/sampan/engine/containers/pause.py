@@ -1,4 +1,8 @@
-"""Freezing and thawing the processes of a container."""
+"""Freezing and thawing the processes of a container.
+
+The record says "paused" before the processes stand and until they run again: a container that a
+crash caught in between is frozen again at the next start, and can be unpaused.
+"""
 
 from functools import partial
 
@@ -30,8 +34,14 @@ class Pauser:
                 )
             if container.state.paused:
                 raise Conflict(f"container {container.id} is already paused")
-            await self._live.task(container.id).pause()
-            await self._commit(container, value=True)
+            task = self._live.task(container.id)
+            await self._registry.update(container.id, partial(record.paused, value=True))
+            try:
+                await task.pause()
+            except BaseException:
+                await self._registry.update(container.id, partial(record.paused, value=False))
+                raise
+        self._tell(container, "pause")
 
     async def unpause(self, text: str) -> None:
         """Raises NoSuchContainer and Conflict when it isn't paused."""
@@ -40,9 +50,9 @@ class Pauser:
             if not container.state.paused:
                 raise Conflict(f"container {container.id} is not paused")
             await self._live.task(container.id).resume()
-            await self._commit(container, value=False)
+            await self._registry.update(container.id, partial(record.paused, value=False))
+        self._tell(container, "unpause")
 
-    async def _commit(self, container: Container, *, value: bool) -> None:
-        changed = await self._registry.update(container.id, partial(record.paused, value=value))
-        action = "pause" if value else "unpause"
-        self._events.publish("container", action, changed.id, record.event_attributes(changed))
+    def _tell(self, container: Container, action: str) -> None:
+        attributes = record.event_attributes(container)
+        self._events.publish("container", action, container.id, attributes)

@@ -300,6 +300,15 @@ def with_network(container: Container, name: str, attachment: Attachment) -> Con
     return replace(container, networks={**container.networks, name: attachment})
 
 
+def with_endpoints(container: Container, endpoints: Mapping[str, Endpoint]) -> Container:
+    """`endpoints` by network id."""
+    networks = {
+        name: replace(one, endpoint=endpoints.get(one.network_id, one.endpoint))
+        for name, one in container.networks.items()
+    }
+    return replace(container, networks=networks)
+
+
 def without_network(container: Container, name: str) -> Container:
     rest = {key: value for key, value in container.networks.items() if key != name}
     return replace(container, networks=rest)

@@ -151,6 +151,13 @@ class ContainerRegistry:
         """Give a name back that never came to be used, or no longer is."""
         self._names.pop(name, None)
 
+    def claimed(self) -> "set[str]":
+        """Ids that names are reserved for: containers, and those that are being made.
+
+        May be called from any thread: gc asks it whose snapshots are in use.
+        """
+        return set(self._names.values())
+
     def is_taken(self, name: str) -> bool:
         return name in self._names
 

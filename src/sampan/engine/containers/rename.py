@@ -1,17 +1,21 @@
-"""Renaming a container; its DNS names in user-defined networks follow at its next start."""
+"""Renaming a container, also where its networks know it by its name."""
 
 from functools import partial
 
 from sampan.engine.containers import record
 from sampan.engine.containers.names import InvalidName, check_name
+from sampan.engine.containers.networking import Networking
 from sampan.engine.containers.registry import ContainerRegistry, NameTaken
 from sampan.engine.events import EventLog
 from sampan.errors import Conflict, InvalidArgument
 
 
 class Renamer:
-    def __init__(self, *, registry: ContainerRegistry, events: EventLog) -> None:
+    def __init__(
+        self, *, registry: ContainerRegistry, networking: Networking, events: EventLog
+    ) -> None:
         self._registry = registry
+        self._networking = networking
         self._events = events
 
     async def rename(self, text: str, name: str) -> None:
@@ -35,5 +39,6 @@ class Renamer:
             except InvalidName as error:
                 raise InvalidArgument(f"Error when allocating new name: {error.message}") from error
             self._registry.release(before.name)
+            await self._networking.rename(after)
         attributes = record.event_attributes(after, oldName=f"/{before.name}")
         self._events.publish("container", "rename", after.id, attributes)

@@ -14,6 +14,7 @@ repeat, since the daemon may die here too.
 
 import logging
 import shutil
+from contextlib import suppress
 
 from sampan.engine.containers import record
 from sampan.engine.containers.eraser import Eraser
@@ -124,6 +125,9 @@ class Restorer:
             await self._networking.restore(container)
         except NotFound as error:
             log.warning(fields("container.network_lost", id=container.id, why=error.message))
+        if container.state.paused:
+            with suppress(SampanError):
+                await task.pause()  # see pause.py: it may have been caught in between
         log.info(fields("container.adopted", id=container.id, pid=task.pid))
         self._starter.follow(container, task)
         return True

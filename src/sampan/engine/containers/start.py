@@ -126,7 +126,11 @@ class Starter:
         told, code = _told(error)
         text = told.message if isinstance(told, SampanError) else str(told)
         change = partial(record.start_failed, error=text, exit_code=code)
-        after = await self._registry.update(container.id, change)
+        try:
+            after = await self._registry.update(container.id, change)
+        except Exception:  # the disk is full, say: the client must learn the first error
+            log.exception("failed start not saved id=%s", container.id)
+            after = await self._registry.update_unsaved(container.id, change)
         if container.auto_remove:
             await self._eraser.erase(after, volumes=True)
         return told
@@ -148,7 +152,8 @@ class Starter:
 
     async def restart_after(self, identifier: ContainerId, delay_s: float) -> None:
         if await self._restarts.pause(identifier, delay_s):
-            await self.restart_by_policy(identifier)
+            work = self.restart_by_policy(identifier)
+            await self._background.finish(work, what=f"restart {identifier}")
 
 
 def _check_startable(container: Container) -> None:

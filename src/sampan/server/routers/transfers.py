@@ -117,7 +117,9 @@ class TransfersRouter:
         return await streams.progress(call, items)
 
     async def load(self, call: Call) -> web.StreamResponse:
-        items = self._loader.load(call.chunks(), quiet=call.flag("quiet"))
+        # Quiet unless told otherwise, whatever the API's documents say: docker-py counts on an
+        # answer that begins when the images are there.
+        items = self._loader.load(call.chunks(), quiet=call.flag("quiet", default=True))
         return await streams.progress(call, items)
 
     async def save(self, call: Call) -> web.StreamResponse:

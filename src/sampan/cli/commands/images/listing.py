@@ -54,7 +54,7 @@ def rows(images: list[Item], *, with_digests: bool = False) -> list[Item]:
 
 
 def _optional_size(value: Any) -> str:
-    return "N/A" if value is None or value < 0 else size3(value)
+    return "N/A" if value is None or value < 0 else size4(value)
 
 
 def listing(*, full: bool, digests: bool = False) -> Listing:

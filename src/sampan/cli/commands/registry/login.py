@@ -53,9 +53,7 @@ def _ask(flags: Flags, password: str) -> tuple[str, str]:
 def login(context: Context, flags: Flags, servers: list[str]) -> int:
     key = _key(servers[0] if servers else "")
     if flags.given("password") and not flags.on("password-stdin"):
-        context.err(
-            "WARNING! Using --password via the CLI is insecure. Use --password-stdin.\n"
-        )
+        context.err("WARNING! Using --password via the CLI is insecure. Use --password-stdin.\n")
     user, password = _ask(flags, _password(flags))
     answer = context.client.post(
         "/auth", body={"username": user, "password": password, "serveraddress": key}
