@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from integration.leftovers import remains, tag_of
+from integration.leftovers import bridges_of, remains, tag_of
 
 ROOT = Path(__file__).parents[2]
 SAMPAN = Path(sys.executable).parent / "sampan"
@@ -126,13 +126,10 @@ class Engine:
 
     def _note_what_there_is(self) -> None:
         assert self.process is not None
-        pid = self.process.pid
-        with suppress(OSError):
-            text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-            self.children |= {int(word) for word in text.split()}
-        for path in Path("/sys/class/net").glob("br-*/ifalias"):
-            if path.read_text().strip() == self._tag:
-                self.bridges.add(path.parent.name)
+        for path in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
+            with suppress(OSError):
+                self.children |= {int(word) for word in path.read_text().split()}
+        self.bridges |= bridges_of(self._tag)
 
     def docker(
         self,

@@ -6,6 +6,7 @@ other.
 """
 
 import hashlib
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +18,19 @@ def tag_of(data_root: Path) -> str:
     return hashlib.sha256(str(data_root.resolve()).encode()).hexdigest()[:6]
 
 
+def bridges_of(tag: str) -> set[str]:
+    """The bridges that the engine's table knows, those of user-defined networks among them."""
+    known = subprocess.run(
+        ["nft", "list", "set", "ip", f"sampan_{tag}", "bridges"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    return set(re.findall('"([^"]+)"', known))
+
+
 def remains(home: Path, tag: str, bridges: set[str], children: set[int]) -> list[str]:
-    """`bridges` are those of user-defined networks, `children` the daemon's processes."""
+    """`bridges` and `children` are what its daemons had at their ends."""
     return [
         *_mounts(home),
         *_processes(home, tag, children),

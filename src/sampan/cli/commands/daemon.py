@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def run(_context: Context, _flags: Flags, words: list[str]) -> int:
-    from sampan.daemon.main import entry
-
-    return int(entry(words) or 0)
+    # By name: the daemon is no library of the command line, only the process it turns into.
+    module = __import__("sampan.daemon.main", fromlist=["entry"])
+    return int(module.entry(words))
 
 
 DAEMON = Command(run, "[OPTIONS]", most=None, raw=True)

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def _check_running(inspected: dict[str, Any]) -> None:
     state = inspected["State"]
     if not state["Running"]:
-        raise Exit(1, "cannot attach to a stopped container, start it first")
+        raise Exit(1, "You cannot attach to a stopped container, start it first")
     if state["Paused"]:
-        raise Exit(1, "cannot attach to a paused container, unpause it first")
+        raise Exit(1, "You cannot attach to a paused container, unpause it first")
     if state["Restarting"]:
-        raise Exit(1, "cannot attach to a restarting container, wait until it is running")
+        raise Exit(1, "You cannot attach to a restarting container, wait until it is running")
 
 
 def run(context: Context, flags: Flags, names: list[str]) -> int:
