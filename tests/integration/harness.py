@@ -67,7 +67,7 @@ class Engine:
 
     def __init__(self, *options: str) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="sampan-test-"))
-        self._tag = tag_of(self.home / "data")
+        self.tag = tag_of(self.home / "data")
         self.socket = self.home / "s.sock"
         self.host = f"unix://{self.socket}"
         self.options = options
@@ -122,14 +122,14 @@ class Engine:
 
     def leftovers(self) -> list[str]:
         """What exists of this engine in the kernel."""
-        return remains(self.home, self._tag, self.bridges, self.children)
+        return remains(self.home, self.tag, self.bridges, self.children)
 
     def _note_what_there_is(self) -> None:
         assert self.process is not None
         for path in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
             with suppress(OSError):
                 self.children |= {int(word) for word in path.read_text().split()}
-        self.bridges |= bridges_of(self._tag)
+        self.bridges |= bridges_of(self.tag)
 
     def docker(
         self,
@@ -178,4 +178,4 @@ class Engine:
         return found
 
     def import_busybox(self) -> None:
-        self.docker("import", "-", BUSYBOX, stdin=busybox_rootfs())
+        self.docker("import", "--change", 'CMD ["sh"]', "-", BUSYBOX, stdin=busybox_rootfs())

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 18
 BLOCK = 512
+NANOS = 1_000_000_000
 END = bytes(2 * BLOCK)
 _KINDS = {
     stat.S_IFDIR: Kind.DIRECTORY,
@@ -64,7 +65,7 @@ class Packer:
             uid=uid,
             gid=gid,
             size_bytes=found.st_size if kind is Kind.REGULAR else 0,
-            mtime_ns=found.st_mtime_ns,
+            mtime_ns=int(found.st_mtime) * NANOS,  # fractions would need an extra record each
             link=link,
             device=device,
         )

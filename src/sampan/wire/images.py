@@ -8,7 +8,7 @@ Field names and null-or-empty habits are pinned by JSON recorded from a real eng
 from typing import Any, ClassVar
 
 from sampan.wire.codec import Wire, to_plain
-from sampan.wire.containers import ContainerConfig
+from sampan.wire.containers import ContainerConfig as RunConfig
 
 Version = tuple[int, int]
 
@@ -59,16 +59,22 @@ class ImageMetadata(Wire, frozen=True, kw_only=True):
 
 
 class ImageInspect(Wire, frozen=True, kw_only=True):
-    OMITEMPTY: ClassVar[frozenset[str]] = frozenset({"Variant", "OsVersion"})
+    """`Container` and `ContainerConfig` tell of the step that made the image, if it is known."""
+
+    OMITEMPTY: ClassVar[frozenset[str]] = frozenset(
+        {"Variant", "OsVersion", "Container", "ContainerConfig"}
+    )
     Id: str = ""
     RepoTags: list[str] = []
     RepoDigests: list[str] = []
     Parent: str = ""
     Comment: str = ""
     Created: str = ""
+    Container: str = ""
+    ContainerConfig: dict[str, Any] | None = None  # as it stands in the image's document
     DockerVersion: str = ""
     Author: str = ""
-    Config: ContainerConfig = ContainerConfig()
+    Config: RunConfig = RunConfig()
     Architecture: str = ""
     Variant: str = ""
     Os: str = ""
@@ -134,11 +140,15 @@ def summary_for(version: Version, summary: ImageSummary) -> dict[str, Any]:
 
 
 def inspect_for(version: Version, image: ImageInspect) -> dict[str, Any]:
-    """As API `version` shows it: VirtualSize before 1.44, the build's container before 1.45."""
+    """As API `version` shows it: VirtualSize before 1.44, always a build container before 1.45.
+
+    Images that know the container they were made of tell it in newer versions too: docker-py's
+    users read it without asking for an old version.
+    """
     plain: dict[str, Any] = to_plain(image)
     if version < (1, 44):
         plain["VirtualSize"] = image.Size
     if version < (1, 45):
-        plain["Container"] = ""
-        plain["ContainerConfig"] = to_plain(ContainerConfig())
+        plain.setdefault("Container", "")
+        plain.setdefault("ContainerConfig", to_plain(RunConfig()))
     return plain

@@ -345,6 +345,6 @@ async def _play(home: Path, scenario: Scenario) -> None:
     finally:
         while world.successor is not None:
             world = world.successor
+        if world.dead:
+            world = await world.reborn()
         await world.close()
-
-

@@ -3,19 +3,15 @@
 import asyncio
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
+from integration.containers.waiting import eventually
 from sampan.engine.containers import record
 from sampan.wire.containers import PortBinding, RestartSettings
 
 pytestmark = pytest.mark.integration
-
-
-async def eventually(condition, limit_s: float = 10) -> None:
-    async with asyncio.timeout(limit_s):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 def test_running_containers_are_adopted_with_ports_and_log(play):
@@ -120,8 +116,6 @@ def test_a_start_that_was_not_committed_is_undone(play):
 
 
 def _alive(pid: int) -> bool:
-    from pathlib import Path
-
     return Path(f"/proc/{pid}").exists()
 
 

@@ -1,23 +1,26 @@
 """Containers from create to remove, on the real mechanisms."""
 
 import asyncio
-import os
 import socket
+from pathlib import Path
 
 import pytest
 
+from integration.containers.waiting import eventually
 from sampan.engine.containers.registry import NameTaken, NoSuchContainer
 from sampan.engine.containers.remove import CannotRemove
 from sampan.engine.containers.start import CommandFailed
 from sampan.engine.containers.stop import CannotKill
 from sampan.errors import Conflict, InvalidArgument, NotFound, NotModified, SampanError
 from sampan.linux.mounts import mounts_below
+from sampan.wire.container_views import UpdateRequest
 from sampan.wire.containers import (
     LogSettings,
     Mount,
     PortBinding,
     RestartSettings,
 )
+from sampan.wire.filters import Filters
 
 pytestmark = pytest.mark.integration
 
@@ -33,10 +36,8 @@ def nothing_left(world, identifier: str) -> bool:
     )
 
 
-async def eventually(condition, limit_s: float = 10) -> None:
-    async with asyncio.timeout(limit_s):
-        while not condition():
-            await asyncio.sleep(0.02)
+def network_namespace(pid: int | str) -> str:
+    return f"{Path(f'/proc/{pid}/ns/net').readlink()}\n"
 
 
 def test_a_run_tells_its_story_in_order(play):
@@ -313,9 +314,9 @@ def test_network_modes(play):
         for identifier in (none, host, shared):
             await world.ended(identifier)
         assert world.log(none) == "lo\n"
-        assert world.log(host) == os.readlink("/proc/self/ns/net") + "\n"
+        assert world.log(host) == network_namespace("self")
         pid = world.registry.get(owner).state.pid
-        assert world.log(shared) == os.readlink(f"/proc/{pid}/ns/net") + "\n"
+        assert world.log(shared) == network_namespace(pid)
         assert world.registry.get(shared).config.Hostname == owner[:12]
         await world.stopper.stop(owner, 0)
         with pytest.raises(Conflict, match="non running container"):
@@ -339,7 +340,7 @@ def test_links_bring_names_and_environment(play):
         assert "DB_ENV_TOKEN=t\n" in log
         assert f"DB_PORT_80_TCP=tcp://{address}:80\n" in log
         assert f"{address}\tdb {target[:12]} db1\n" in log
-        rows = await world.lister.list(_filters(), everything=True)
+        rows = await world.lister.list(Filters(), everything=True)
         assert next(row for row in rows if row.Id == target).Names == ["/db1", "/user/db"]
         await world.stopper.stop(target, 0)
         with pytest.raises(Conflict, match="Cannot link to a non running container"):
@@ -348,12 +349,6 @@ def test_links_bring_names_and_environment(play):
         await world.starter.start(user)
 
     play(scenario)
-
-
-def _filters():
-    from sampan.wire.filters import Filters
-
-    return Filters()
 
 
 def test_namespaces_of_others(play):
@@ -377,7 +372,9 @@ def test_namespaces_of_others(play):
 
 def test_who_attached_before_the_start_misses_nothing(play):
     async def scenario(world):
-        identifier = await world.create("sh", "-c", "read x; echo got $x", config={"OpenStdin": True})
+        identifier = await world.create(
+            "sh", "-c", "read x; echo got $x", config={"OpenStdin": True}
+        )
         early = world.hub.register(identifier, stdin=True, stdout=True, stderr=True)
         gone = world.hub.register(identifier, stdin=False, stdout=True, stderr=True)
         await gone.cancel()
@@ -441,8 +438,6 @@ def test_a_client_that_goes_away_does_not_stop_the_start(play):
 
 def test_update_changes_limits_of_a_running_container(play):
     async def scenario(world):
-        from sampan.wire.container_views import UpdateRequest
-
         identifier = await world.run("sleep", "60", Memory=64 << 20)
         with pytest.raises(Conflict, match="memoryswap at the same time"):
             await world.updater.update(identifier, UpdateRequest(Memory=512 << 20))

@@ -9,9 +9,14 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from integration.harness import Engine
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+from integration.harness import Engine, busybox_rootfs
+from integration.scripted_registry import Handler, ScriptedRegistry, layer_tar
+from integration.wholeness import flaws
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+
+MOMENTS = (0.15, 0.35, 0.5, 0.7, 0.9)  # parts of the time that an operation takes
 
 
 def _state(engine: Engine, name: str, field: str) -> str:
@@ -25,8 +30,41 @@ def _eventually(condition, timeout_s: float = 15) -> None:
         time.sleep(0.05)
 
 
+def _check_whole(engine: Engine) -> None:
+    """Nothing half, nothing leaked; the kernel and the end of containers may take a moment."""
+    engine.docker("image", "prune", "-f")
+    deadline = time.monotonic() + 10
+    while (found := flaws(engine)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert found == []
+
+
+class Interrupted:
+    """A client whose daemon is killed while it waits for the answer."""
+
+    def __init__(self, engine: Engine, *argv: str | Path, stdin: bytes | None = None) -> None:
+        self._engine = engine
+        options = {"check": False, "stdin": stdin}
+        self._thread = threading.Thread(target=engine.docker, args=argv, kwargs=options)
+
+    def after(self, delay_s: float) -> None:
+        self._thread.start()
+        time.sleep(delay_s)
+        self._engine.restart(signal.SIGKILL)
+        self._thread.join()
+
+
+def _timed(engine: Engine, *argv: str | Path, stdin: bytes | None = None) -> float:
+    begun = time.monotonic()
+    engine.docker(*argv, stdin=stdin)
+    return time.monotonic() - begun
+
+
 def test_running_containers_logs_and_ports_outlive_the_daemon(own_engine: Engine):
-    script = "echo page > index.html; httpd -p 80; i=0; while :; do i=$((i+1)); echo $i; sleep 0.02; done"
+    script = (
+        "echo page > index.html; httpd -p 80; i=0; "
+        "while :; do i=$((i+1)); echo $i; sleep 0.02; done"
+    )
     own_engine.docker(
         "run", "-d", "--name", "cc", "-p", "127.0.0.1:0:80", "busybox", "sh", "-c", script
     )
@@ -74,11 +112,13 @@ def test_daemon_killed_again_and_again_while_containers_start(own_engine: Engine
         time.sleep(delay_s)
         own_engine.restart(signal.SIGKILL)
         starter.join()
+        _check_whole(own_engine)
     names = own_engine.docker("ps", "-aq", "--filter", "label=race").stdout.split()
     for name in names:
         assert _state(own_engine, name, "Status") in {"created", "running", "exited"}
         own_engine.docker("rm", "-f", name)
     assert own_engine.docker("run", "--rm", "busybox", "echo", "well").stdout == "well\n"
+    _check_whole(own_engine)
 
 
 def test_a_killed_monitor_ends_its_container_with_137(own_engine: Engine):
@@ -121,5 +161,98 @@ def test_build_killed_midway_leaves_no_image_and_builds_again(own_engine: Engine
     own_engine.restart(signal.SIGKILL)
     builder.join()
     assert "half" not in own_engine.docker("images").stdout
+    _check_whole(own_engine)
     own_engine.docker("build", "-t", "half", tmp_path)
     assert own_engine.docker("run", "--rm", "half", "cat", "/one", "/two").stdout == "one\ntwo\n"
+
+
+def test_create_killed_midway_leaves_a_whole_container_or_none(own_engine: Engine):
+    argv = ("create", "-v", "/data", "busybox", "true")
+    took_s = _timed(own_engine, *argv)
+    for part in MOMENTS:
+        Interrupted(own_engine, *argv).after(took_s * part)
+        _check_whole(own_engine)
+    for name in own_engine.docker("ps", "-aq").stdout.split():
+        own_engine.docker("start", "-a", name)
+        own_engine.docker("rm", "-v", name)
+
+
+def test_stop_killed_midway_can_be_asked_for_again(own_engine: Engine):
+    for delay_s in (0.02, 0.06, 0.1, 0.3):
+        script = "trap 'sleep 0.1; exit 5' TERM; while :; do sleep 0.02; done"
+        own_engine.docker("run", "-d", "--name", "cc", "busybox", "sh", "-c", script)
+        Interrupted(own_engine, "stop", "cc").after(delay_s)
+        own_engine.docker("stop", "-t", "5", "cc")
+        assert _state(own_engine, "cc", "Status") == "exited"
+        assert _state(own_engine, "cc", "ExitCode") in {"5", "143"}
+        _check_whole(own_engine)
+        own_engine.docker("rm", "cc")
+
+
+def test_removal_killed_midway_leaves_a_whole_container_or_none(own_engine: Engine):
+    for part in MOMENTS:
+        own_engine.docker("run", "-d", "--name", "cc", "-v", "/v", "busybox", "sleep", "100")
+        Interrupted(own_engine, "rm", "-f", "-v", "cc").after(0.2 * part)
+        _check_whole(own_engine)
+        own_engine.docker("rm", "-f", "-v", "cc", check=False)
+        assert own_engine.docker("ps", "-aq").stdout == ""
+        _check_whole(own_engine)
+
+
+def test_exec_killed_midway_leaves_the_container_alone(own_engine: Engine):
+    own_engine.docker("run", "-d", "--name", "cc", "busybox", "sleep", "100")
+    for delay_s in (0.03, 0.08, 0.12, 0.4):
+        Interrupted(own_engine, "exec", "cc", "sleep", "1").after(delay_s)
+        assert _state(own_engine, "cc", "Status") == "running"
+        assert own_engine.docker("exec", "cc", "echo", "well").stdout == "well\n"
+    _check_whole(own_engine)
+    time.sleep(1)
+    assert own_engine.docker("exec", "cc", "ps", "-o", "args").stdout.count("sleep") == 1
+
+
+def test_load_killed_midway_leaves_a_whole_image_or_none(own_engine: Engine, tmp_path: Path):
+    own_engine.docker("save", "-o", tmp_path / "saved", "busybox")
+    saved = (tmp_path / "saved").read_bytes()
+    own_engine.docker("rmi", "busybox")
+    took_s = _timed(own_engine, "load", stdin=saved)
+    for part in MOMENTS:
+        own_engine.docker("rmi", "busybox", check=False)
+        Interrupted(own_engine, "load", stdin=saved).after(took_s * part)
+        _check_whole(own_engine)
+    own_engine.docker("load", stdin=saved)
+    assert own_engine.docker("run", "--rm", "busybox", "echo", "well").stdout == "well\n"
+
+
+def test_pull_killed_midway_leaves_a_whole_image_or_none(own_engine: Engine):
+    with ScriptedRegistry() as registry:
+        name = registry.add(
+            "app", busybox_rootfs(), layer_tar({"big": os.urandom(3 << 20), "end": b"end\n"})
+        )
+        took_s = _timed(own_engine, "pull", name)
+        for part in MOMENTS:
+            own_engine.docker("rmi", name, check=False)
+            Interrupted(own_engine, "pull", name).after(took_s * part)
+            _check_whole(own_engine)
+        own_engine.docker("pull", name)
+    assert own_engine.docker("run", "--rm", name, "cat", "end").stdout == "end\n"
+
+
+def test_pull_killed_while_a_layer_stalls_leaves_nothing(own_engine: Engine):
+    released = threading.Event()
+
+    def stall(handler: Handler, blob: bytes) -> None:
+        handler.begin(len(blob))
+        handler.wfile.write(blob[: len(blob) // 2])
+        handler.wfile.flush()
+        released.wait(20)
+
+    with ScriptedRegistry() as registry:
+        name = registry.add("app", busybox_rootfs(), layer_tar({"big": os.urandom(1 << 20)}))
+        registry.faults[registry.layers_of("app")[1]] = stall
+        Interrupted(own_engine, "pull", name).after(1)
+        released.set()
+        assert name not in own_engine.docker("images", "--format", "{{.Repository}}").stdout
+        _check_whole(own_engine)
+        registry.faults.clear()
+        own_engine.docker("pull", name)
+    assert own_engine.docker("run", "--rm", name, "ls", "/big").stdout == "/big\n"

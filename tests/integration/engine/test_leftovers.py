@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
 from integration.harness import Engine
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
@@ -64,7 +65,7 @@ def test_detection_sees_loop_devices_and_zygotes(own_engine: Engine, tmp_path: P
     own_engine.start()
     os.kill(own_engine.process.pid, signal.SIGSTOP)
     try:
-        own_engine._note_what_there_is()  # noqa: SLF001 - its test
+        own_engine._note_what_there_is()
         assert any(row.endswith("sampan-zygote") for row in own_engine.leftovers())
     finally:
         os.kill(own_engine.process.pid, signal.SIGCONT)

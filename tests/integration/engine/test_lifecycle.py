@@ -11,16 +11,16 @@ pytestmark = pytest.mark.integration
 
 
 def test_create_start_attach_passes_stdin_and_status(cli):
-    cli("create", "--name", "c", "-i", "busybox", "sh", "-c", "read x; echo got $x; exit 3")
-    assert json.loads(cli("inspect", "c").stdout)[0]["State"]["Status"] == "created"
-    done = cli("start", "-a", "-i", "c", stdin="hey\n", check=False)
+    cli("create", "--name", "c1", "-i", "busybox", "sh", "-c", "read x; echo got $x; exit 3")
+    assert json.loads(cli("inspect", "c1").stdout)[0]["State"]["Status"] == "created"
+    done = cli("start", "-a", "-i", "c1", stdin="hey\n", check=False)
     assert (done.returncode, done.stdout) == (3, "got hey\n")
 
 
 def test_start_again_appends_to_the_log(cli):
-    cli("run", "--name", "c", "busybox", "echo", "again")
-    assert cli("start", "-a", "c").stdout == "again\n"
-    assert cli("logs", "c").stdout == "again\nagain\n"
+    cli("run", "--name", "c1", "busybox", "echo", "again")
+    assert cli("start", "-a", "c1").stdout == "again\n"
+    assert cli("logs", "c1").stdout == "again\nagain\n"
 
 
 def test_stop_sends_term_and_kill_after_the_grace(cli):
@@ -35,53 +35,55 @@ def test_stop_sends_term_and_kill_after_the_grace(cli):
 
 
 def test_restart_runs_it_again(cli):
-    cli("run", "-d", "--name", "c", "busybox", "sh", "-c", "echo up; sleep 100")
-    _wait_for_log(cli, "c", "up\n")
-    cli("restart", "-t", "0", "c")
-    _wait_for_log(cli, "c", "up\nup\n")
+    cli("run", "-d", "--name", "c1", "busybox", "sh", "-c", "echo up; sleep 100")
+    _wait_for_log(cli, "c1", "up\n")
+    cli("restart", "-t", "0", "c1")
+    _wait_for_log(cli, "c1", "up\nup\n")
 
 
 def test_rm_refuses_running_containers_unless_forced(cli):
-    cli("run", "-d", "--name", "c", "busybox", "sleep", "60")
-    done = cli("rm", "c", check=False)
+    cli("run", "-d", "--name", "c1", "busybox", "sleep", "60")
+    done = cli("rm", "c1", check=False)
     assert done.returncode == 1
     assert re.search("cannot remove.*container", done.stderr)
-    assert cli("rm", "-f", "c").stdout == "c\n"
-    assert "No such container: c" in cli("rm", "c", check=False).stderr
+    assert cli("rm", "-f", "c1").stdout == "c1\n"
+    assert "No such container: c1" in cli("rm", "c1", check=False).stderr
 
 
 def test_exec_has_streams_status_environment_and_user(cli):
-    cli("run", "-d", "--name", "c", "-e", "A=1", "busybox", "sleep", "60")
-    done = cli("exec", "c", "sh", "-c", "echo o$A; echo e >&2; exit 17", check=False)
+    cli("run", "-d", "--name", "c1", "-e", "A=1", "busybox", "sleep", "60")
+    done = cli("exec", "c1", "sh", "-c", "echo o$A; echo e >&2; exit 17", check=False)
     assert (done.returncode, done.stdout, done.stderr) == (17, "o1\n", "e\n")
     out = cli(
-        "exec", "-e", "X=y", "-w", "/tmp", "-u", "1000", "c", "sh", "-c", "echo $X; pwd; id -u"
+        "exec", "-e", "X=y", "-w", "/tmp", "-u", "1000", "c1", "sh", "-c", "echo $X; pwd; id -u"
     )
     assert out.stdout == "y\n/tmp\n1000\n"
-    assert cli("exec", "-i", "c", "cat", stdin="piped\n").stdout == "piped\n"
-    assert "/dev/pts/" in cli("exec", "-t", "c", "tty").stdout
-    missing = cli("exec", "c", "nosuchcmd", check=False)
+    assert cli("exec", "-i", "c1", "cat", stdin="piped\n").stdout == "piped\n"
+    assert "/dev/pts/" in cli("exec", "-t", "c1", "tty").stdout
+    missing = cli("exec", "c1", "nosuchcmd", check=False)
     assert missing.returncode >= 126
     assert "executable file not found" in missing.stdout + missing.stderr
-    cli("exec", "-d", "c", "sh", "-c", "echo z > /tmp/flag")
-    _eventually(lambda: cli("exec", "c", "cat", "/tmp/flag", check=False).stdout == "z\n")
+    cli("exec", "-d", "c1", "sh", "-c", "echo z > /tmp/flag")
+    _eventually(lambda: cli("exec", "c1", "cat", "/tmp/flag", check=False).stdout == "z\n")
 
 
 def test_logs_take_tail_since_timestamps_and_follow(cli):
     script = "for i in 1 2 3; do echo tick $i; sleep 0.2; done"
-    cli("run", "-d", "--name", "c", "busybox", "sh", "-c", script)
-    assert cli("logs", "-f", "c").stdout == "tick 1\ntick 2\ntick 3\n"
-    assert cli("logs", "--tail", "1", "c").stdout == "tick 3\n"
-    assert re.fullmatch(r"\d{4}-\S+Z tick 3\n", cli("logs", "-t", "--tail", "1", "c").stdout)
-    assert cli("logs", "--since", "2099-01-01T00:00:00Z", "c").stdout == ""
+    cli("run", "-d", "--name", "c1", "busybox", "sh", "-c", script)
+    assert cli("logs", "-f", "c1").stdout == "tick 1\ntick 2\ntick 3\n"
+    assert cli("logs", "--tail", "1", "c1").stdout == "tick 3\n"
+    assert re.fullmatch(r"\d{4}-\S+Z tick 3\n", cli("logs", "-t", "--tail", "1", "c1").stdout)
+    assert cli("logs", "--since", "2099-01-01T00:00:00Z", "c1").stdout == ""
 
 
 def test_two_attached_clients_see_the_same(cli):
-    cli("run", "-d", "--name", "c", "busybox", "sh", "-c", "sleep 1; echo one; sleep 0.2; echo two")
+    cli(
+        "run", "-d", "--name", "c1", "busybox", "sh", "-c", "sleep 1; echo one; sleep 0.2; echo two"
+    )
     outputs: list[str] = []
     threads = [
         threading.Thread(
-            target=lambda: outputs.append(cli("attach", "--no-stdin", "c", check=False).stdout)
+            target=lambda: outputs.append(cli("attach", "--no-stdin", "c1", check=False).stdout)
         )
         for _ in range(2)
     ]

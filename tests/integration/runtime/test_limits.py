@@ -82,6 +82,8 @@ def test_no_new_privileges_and_unconfined_roots(bench, run):
 
 
 def test_a_read_only_root_with_masked_paths(bench, run):
-    text, _ = play(bench, run, "touch /x; cat /proc/timer_list | wc -c", HostSettings(ReadonlyRootfs=True))
+    text, _ = play(
+        bench, run, "touch /x; cat /proc/timer_list | wc -c", HostSettings(ReadonlyRootfs=True)
+    )
     assert "Read-only file system" in text
     assert text.split()[-1] == "0"

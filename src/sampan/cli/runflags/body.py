@@ -43,6 +43,13 @@ def _check(flags: Flags) -> None:
             raise InvalidArgument(str(error)) from error
 
 
+def _log_config(flags: Flags) -> Document:
+    driver, options = flags.text("log-driver"), flags.mapping("log-opt")
+    if driver == "none" and options:
+        raise InvalidArgument(f"invalid logging opts for driver {driver}")
+    return {"Type": driver, "Config": options}
+
+
 def _or_none(items: list[str]) -> list[str] | None:
     return items or None
 
@@ -54,7 +61,8 @@ def _attached(flags: Flags) -> tuple[bool, bool, bool]:
     streams = flags.items("attach")
     if not streams:
         return flags.on("interactive"), True, True
-    return "stdin" in streams, "stdout" in streams, "stderr" in streams
+    stdin = "stdin" in streams or flags.on("interactive")
+    return stdin, "stdout" in streams, "stderr" in streams
 
 
 def _entrypoint(flags: Flags) -> list[str] | None:
@@ -91,8 +99,6 @@ def _config(flags: Flags, image: str, command: list[str], env: list[str]) -> Doc
         "WorkingDir": flags.text("workdir"),
         "Entrypoint": _entrypoint(flags),
     }
-    if flags.text("mac-address"):
-        config["MacAddress"] = flags.text("mac-address")
     config |= {
         "OnBuild": None,
         "Labels": labels(flags.items("label-file"), flags.items("label")),
@@ -121,7 +127,7 @@ def _host_config(flags: Flags, networks: list[Attachment]) -> Document:
     host: Document = {
         "Binds": _or_none(binds),
         "ContainerIDFile": flags.text("cidfile"),
-        "LogConfig": {"Type": flags.text("log-driver"), "Config": flags.mapping("log-opt")},
+        "LogConfig": _log_config(flags),
         "NetworkMode": networks[0].name,
         "PortBindings": bindings,
         "RestartPolicy": restart_policy(flags.text("restart")),
@@ -210,8 +216,6 @@ def _resources(flags: Flags) -> Document:
         "IOMaximumIOps": flags.number("io-maxiops"),
         "IOMaximumBandwidth": flags.number("io-maxbandwidth"),
     }
-    if flags.given("kernel-memory"):
-        resources["KernelMemory"] = flags.number("kernel-memory")
     return resources
 
 
@@ -232,6 +236,8 @@ def create_body(flags: Flags, words: list[str], proxies: dict[str, str]) -> Docu
         raise InvalidArgument("conflicting options: cannot specify both --restart and --rm")
     body["HostConfig"] = host
     body["NetworkingConfig"] = {
-        "EndpointsConfig": {network.name: network.endpoint() for network in networks}
+        "EndpointsConfig": {
+            network.name: network.endpoint() for network in networks if network.has_endpoint
+        }
     }
     return body

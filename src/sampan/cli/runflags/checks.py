@@ -26,6 +26,19 @@ ULIMIT_NAMES = frozenset(
         "stack",
     }
 )
+IPC_SYSCTLS = frozenset(
+    f"kernel.{name}"
+    for name in (
+        "msgmax",
+        "msgmnb",
+        "msgmni",
+        "sem",
+        "shmall",
+        "shmmax",
+        "shmmni",
+        "shm_rmid_forced",
+    )
+)
 STREAMS = frozenset({"stdin", "stdout", "stderr"})
 
 
@@ -57,7 +70,7 @@ def link(text: str) -> str:
         raise ValueError("empty string specified for links")
     if ":" in alias:
         raise ValueError(f"bad format for links: {text}")
-    return f"{name}:{alias or name}"
+    return f"{name}:{alias}" if alias else name
 
 
 def extra_host(text: str) -> str:
@@ -162,7 +175,10 @@ def operation_rate(text: str) -> dict[str, object]:
 
 
 def sysctl(text: str) -> str:
-    if "=" not in text:
+    """Only settings that belong to the container's own namespaces."""
+    name, equals, _ = text.partition("=")
+    known = name in IPC_SYSCTLS or name.startswith(("net.", "fs.mqueue."))
+    if not equals or not known:
         raise ValueError(f"sysctl '{text}' is not allowed")
     return text
 

@@ -10,11 +10,10 @@ from sampan.errors import InvalidArgument
 _BLANK = " \t"
 
 
-def read_lines(path: str, *, from_environment: bool) -> list[str]:
+def read_lines(path: str) -> list[str]:
     """NAME=value lines; comments and empty lines are skipped.
 
-    A bare NAME in an environment file takes our value, and is dropped when we have none; in a
-    label file it is a label without a value. Raises InvalidArgument.
+    A bare NAME takes our own value, and is dropped when we have none. Raises InvalidArgument.
     """
     try:
         with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 - pathlib costs 4 ms
@@ -33,7 +32,7 @@ def read_lines(path: str, *, from_environment: bool) -> list[str]:
             raise InvalidArgument(f"{path}: variable '{name}' contains whitespaces")
         if not name:
             raise InvalidArgument(f"{path}: no variable name on line '{line}'")
-        if equals or not from_environment:
+        if equals:
             found.append(text)
         elif name in os.environ:
             found.append(f"{name}={os.environ[name]}")
@@ -44,13 +43,13 @@ def environment(files: list[str], given: list[str]) -> list[str]:
     """Files first, so that flags win."""
     found: list[str] = []
     for path in files:
-        found += read_lines(path, from_environment=True)
+        found += read_lines(path)
     return found + given
 
 
 def labels(files: list[str], given: list[str]) -> dict[str, str]:
     lines: list[str] = []
     for path in files:
-        lines += read_lines(path, from_environment=False)
+        lines += read_lines(path)
     pairs = (line.partition("=") for line in [*lines, *given])
     return dict(sorted((name, value) for name, _, value in pairs))

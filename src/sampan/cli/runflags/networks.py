@@ -23,10 +23,17 @@ class Attachment:
         self.link_local: list[str] = []
         self.links: list[str] = []
         self.priority = 0
+        self.implied = False
 
     @property
     def user_defined(self) -> bool:
         return self.name not in _RESERVED and not self.name.startswith("container:")
+
+    @property
+    def has_endpoint(self) -> bool:
+        """Whether settings for the endpoint are sent: predefined networks have none to choose."""
+        asked = self.ipv4, self.ipv6, self.mac, self.link_local, self.driver_opts, self.priority
+        return self.implied or self.user_defined or any(asked)
 
     def endpoint(self) -> dict[str, object]:
         ipam = {
@@ -105,14 +112,25 @@ def attachments(flags: Flags) -> list[Attachment]:
     """All networks; the flags without a network of their own belong to the first."""
     given = flags.objects("network") + flags.objects("net")
     found = [item for item in given if isinstance(item, Attachment)]
-    found = found or [Attachment("default")]
+    if not found:
+        found = [Attachment("default")]
+        found[0].implied = True
     modes = {attachment.user_defined for attachment in found}
     if len(modes) > 1:
         raise InvalidArgument(
             "conflicting options: cannot attach both user-defined and non-user-defined "
             "network-modes"
         )
+    names = [attachment.name for attachment in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidArgument(f'network "{name}" is specified multiple times')
     _apply_to_first(found[0], flags)
+    for attachment in found:
+        if attachment.aliases and not attachment.user_defined:
+            raise InvalidArgument(
+                "network-scoped aliases are only supported for user-defined networks"
+            )
     return found
 
 

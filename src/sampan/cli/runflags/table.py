@@ -149,7 +149,7 @@ _LIMITS = (
     ),
     Flag("io-maxbandwidth", "", "bytes", "IO bandwidth limit (Windows only)", hidden=True),
     Flag("io-maxiops", "", "uint", "IO operations limit (Windows only)", hidden=True),
-    Flag("kernel-memory", "", "bytes", "Kernel memory limit"),
+    Flag("kernel-memory", "", "bytes", "Kernel memory limit (kernels no longer have one)"),
     Flag("memory", "m", "bytes", "Memory limit"),
     Flag("memory-reservation", "", "bytes", "Memory soft limit"),
     Flag("memory-swap", "", "swap", "Memory plus swap: '-1' to enable unlimited swap"),

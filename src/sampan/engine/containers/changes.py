@@ -5,7 +5,7 @@ three, so an image made by `commit` has what the user did and nothing else.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from sampan.engine.containers.record import Container, event_attributes
 from sampan.engine.containers.registry import ContainerRegistry
 from sampan.engine.containers.rootfs import RootFilesystems
 from sampan.engine.events import EventLog
-from sampan.errors import Conflict
+from sampan.errors import Conflict, Unavailable
 from sampan.lib.bridge import produced
 from sampan.lib.workers import Workers
 from sampan.oci.digest import Digest
@@ -101,8 +101,9 @@ class Changes:
         async with AsyncExitStack() as stack:
             task = self._live.find_task(container.id)
             if request.pause and task is not None and not container.state.paused:
-                await task.pause()
-                stack.push_async_callback(task.resume)
+                with suppress(Conflict, Unavailable):  # it ends just now: nothing writes any more
+                    await task.pause()
+                    stack.push_async_callback(task.resume)
             image_id = await self._images.commit(container, request)
         self._publish(
             container,

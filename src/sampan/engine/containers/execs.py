@@ -11,6 +11,7 @@ user and terminal.
 import asyncio
 import json
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from sampan.wire.execs import ExecCreate, ExecInspect, ExecProcess, ExecStart
 
 log = logging.getLogger(__name__)
 
+SETTLE_S = 2.0
 KEPT_FINISHED = 256  # ended execs that inspect still answers for
 
 
@@ -166,6 +168,7 @@ class Execs:
             stdin=this.config.AttachStdin,
             keys=this.keys,
             on_detach=lambda: self._publish(this, "exec_detach"),
+            on_end=lambda: _settled(this),
         )
 
     async def _launch(self, this: _Exec, container: Container, *, detach: bool) -> None:
@@ -282,6 +285,16 @@ class Execs:
             process["capabilities"] = dict.fromkeys(("bounding", "effective", "permitted"), every)
         process.pop("consoleSize", None)
         return process
+
+
+async def _settled(this: _Exec) -> None:
+    """Clients ask for the exit code as soon as the output ends: it should be there by then.
+
+    A process may close its output and go on: it isn't waited for.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SETTLE_S):
+            await this.finished.wait()
 
 
 def exec_environment(base: list[str], request: ExecCreate) -> list[str]:

@@ -7,7 +7,7 @@ does what it types.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 from sampan.engine.containers.detach import DetachScanner
@@ -51,7 +51,8 @@ class Session:
     """One attached client. `tty` tells whether the output is raw (True) or framed.
 
     `replay` is sent first (stored logs); `keys` end the session without ending the process and
-    work only with a terminal; `on_detach` is called once when they do.
+    work only with a terminal; `on_detach` is called once when they do. `on_end` is awaited before
+    the end of the output is told.
     """
 
     def __init__(
@@ -63,8 +64,10 @@ class Session:
         keys: bytes = b"",
         replay: AsyncIterator[bytes] | None = None,
         on_detach: Callable[[], None] | None = None,
+        on_end: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.tty = tty
+        self._on_end = on_end
         self._source = source
         self._stdin = stdin
         self._scanner = DetachScanner(keys if tty and stdin else b"")
@@ -84,7 +87,10 @@ class Session:
 
     async def _read_stream(self) -> bytes:
         stream = await self._source.stream()
-        return b"" if stream is None else await stream.read()
+        data = b"" if stream is None else await stream.read()
+        if not data and self._on_end is not None:
+            await self._on_end()
+        return data
 
     async def _read_until_detached(self) -> bytes:
         reading = asyncio.ensure_future(self._read_stream())

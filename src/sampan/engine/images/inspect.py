@@ -61,6 +61,8 @@ class ImageInspector:
             Parent=image.parent or "",
             Comment=_comment(image),
             Created=gotime.format_ns(image.created_ns),
+            Container=spec.container,
+            ContainerConfig=spec.container_config,
             DockerVersion=spec.docker_version,
             Author=spec.author,
             Config=container_config(spec.config),

@@ -149,7 +149,8 @@ def test_rows_of_ps_are_a_real_engines():
             line
             for line in differences(golden, ours)
             # a real engine forgets ids of networks and sources of volumes before the start
-            if line.partition(":")[0] not in skipped and "NetworkID: ''" not in line
+            if line.partition(":")[0] not in skipped
+            and "NetworkID: ''" not in line
             and not ("Mounts" in line and "Source: ''" in line)
         ]
         assert found == [], name

@@ -49,7 +49,7 @@ def test_ports_and_volumes_are_united():
     ("asked", "argv"),
     [
         ({"Cmd": ["x"]}, ("/entry", "x")),
-        ({"Entrypoint": ["/own"]}, ("/own", "serve")),  # 20.10 and 28 keep it without a Cmd
+        ({"Entrypoint": ["/own"]}, ("/own",)),
         ({"Entrypoint": ["/own"], "Cmd": ["x"]}, ("/own", "x")),
         ({"Entrypoint": [""], "Cmd": ["x"]}, ("x",)),
         ({"Entrypoint": [], "Cmd": ["x"]}, ("x",)),
@@ -72,7 +72,9 @@ def test_a_probe_inherits_member_by_member():
 
 
 def test_host_settings_are_completed():
-    defaults = Defaults(runtime="crun", masked_paths=("/proc/kcore",), log_options={"max-file": "2"})
+    defaults = Defaults(
+        runtime="crun", masked_paths=("/proc/kcore",), log_options={"max-file": "2"}
+    )
     host = complete_host(HostSettings(Memory=100, PidsLimit=-1, NetworkMode="default"), defaults)
     assert (host.NetworkMode, host.IpcMode, host.Runtime) == ("bridge", "private", "crun")
     assert (host.MemorySwap, host.PidsLimit, host.ShmSize) == (200, None, 64 << 20)
@@ -83,5 +85,8 @@ def test_host_settings_are_completed():
 
 def test_unconfined_containers_have_no_masks():
     defaults = Defaults(masked_paths=("/proc/kcore",))
-    for host in (HostSettings(Privileged=True), HostSettings(SecurityOpt=["systempaths=unconfined"])):
+    for host in (
+        HostSettings(Privileged=True),
+        HostSettings(SecurityOpt=["systempaths=unconfined"]),
+    ):
         assert complete_host(host, defaults).MaskedPaths is None

@@ -34,8 +34,7 @@ def run(context: Context, flags: Flags, words: list[str]) -> int:
         query.append(("pause", "0"))
     if len(words) > 1:
         query += _target(words[1])
-    # The engine wants a body: an empty object overrides nothing of the container's settings.
-    context.say(context.client.post("/commit", query, {})["Id"])
+    context.say(context.client.post("/commit", query)["Id"])
     return 0
 
 

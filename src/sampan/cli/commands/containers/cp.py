@@ -98,7 +98,7 @@ def _unpack(response: Response, source: Source, target: Target, *, keep_owner: b
     folder, name = plan(source, target)
     owner = None if keep_owner else (os.getuid(), os.getgid())
     reader = TarReader(_Reading(response))
-    with Extractor(Path(folder), layer=False, owner=owner) as extractor:
+    with Extractor(Path(folder), layer=False, owner=owner, keep_directories=True) as extractor:
         for entry in reader:
             if name:
                 link = entry.link

@@ -24,7 +24,7 @@ def _environment(flags: Flags) -> list[str] | None:
 
 
 def _console(flags: Flags) -> dict[str, object]:
-    if not flags.on("tty") or not sys.stdout.isatty():
+    if not flags.on("tty"):
         return {}
     from sampan.cli.terminal import size
 

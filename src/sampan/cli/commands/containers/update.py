@@ -25,6 +25,25 @@ NUMBERS = {
     "memory-reservation": "MemoryReservation",
     "memory-swap": "MemorySwap",
 }
+# What `update` can't change, with the values that mean "leave it".
+UNTOUCHED: dict[str, object] = {
+    "CgroupParent": "",
+    "BlkioWeightDevice": None,
+    "BlkioDeviceReadBps": None,
+    "BlkioDeviceWriteBps": None,
+    "BlkioDeviceReadIOps": None,
+    "BlkioDeviceWriteIOps": None,
+    "Devices": None,
+    "DeviceCgroupRules": None,
+    "DeviceRequests": None,
+    "MemorySwappiness": None,
+    "OomKillDisable": None,
+    "Ulimits": None,
+    "CpuCount": 0,
+    "CpuPercent": 0,
+    "IOMaximumIOps": 0,
+    "IOMaximumBandwidth": 0,
+}
 TEXTS = {"cpuset-cpus": "CpusetCpus", "cpuset-mems": "CpusetMems"}
 
 
@@ -32,7 +51,7 @@ def run(context: Context, flags: Flags, names: list[str]) -> int:
     declared = [flag.name for flag in UPDATE.flags]
     if not any(flags.given(name) for name in declared):
         raise Exit(1, "you must provide one or more flags when using this command")
-    body: dict[str, object] = {key: flags.number(name) for name, key in NUMBERS.items()}
+    body = UNTOUCHED | {key: flags.number(name) for name, key in NUMBERS.items()}
     body.update({key: flags.text(name) for name, key in TEXTS.items()})
     body["PidsLimit"] = flags.number("pids-limit") if flags.given("pids-limit") else None
     body["RestartPolicy"] = restart_policy(flags.text("restart"))

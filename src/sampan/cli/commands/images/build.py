@@ -65,7 +65,7 @@ def _build_args(context: Context, flags: Flags) -> dict[str, str | None]:
 def _query(context: Context, flags: Flags, prepared: BuildContext) -> list[tuple[str, str]]:
     query = [("t", tag) for tag in flags.items("tag")]
     query += [("extrahosts", host) for host in flags.items("add-host")]
-    query += [("securityopt", encode(flags.items("security-opt")))] * flags.given("security-opt")
+    query += [("securityopt", option) for option in flags.items("security-opt")]
     query += [(key, "1") for name, key in SWITCHES.items() if flags.on(name)]
     query += [(key, str(flags.number(name))) for name, key in NUMBERS.items() if flags.number(name)]
     query += [(key, flags.text(name)) for name, key in TEXTS.items() if flags.text(name)]
