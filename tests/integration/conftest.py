@@ -16,12 +16,17 @@ def _engine_for_a_while() -> Iterator[Engine]:
     engine.import_busybox()
     yield engine
     engine.destroy()
-    left = engine.leftovers()
-    assert not left, f"left behind: {left}"
+    engine.check_nothing_is_left()
 
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
+    yield from _engine_for_a_while()
+
+
+@pytest.fixture(scope="module")
+def file_engine() -> Iterator[Engine]:
+    """One for the tests of a file, which may kill it but leave it running."""
     yield from _engine_for_a_while()
 
 

@@ -9,6 +9,7 @@ import io
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -89,10 +90,18 @@ class Engine:
                 stderr=out,
             )
         deadline = time.monotonic() + 20
-        while self.sampan("version", check=False).returncode:
+        while not self._answers():
             assert self.process.poll() is None, f"the daemon ended:\n{self.log.read_text()[-3000:]}"
             assert time.monotonic() < deadline, "the daemon does not answer"
             time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
+            client.settimeout(10)
+            client.connect(str(self.socket))
+            client.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            return b" 200 " in client.recv(100)
+        return False
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Signal the daemon and wait for its end; containers go on."""
@@ -123,6 +132,13 @@ class Engine:
     def leftovers(self) -> list[str]:
         """What exists of this engine in the kernel."""
         return remains(self.home, self.tag, self.bridges, self.children)
+
+    def check_nothing_is_left(self) -> None:
+        """After `shut`. The kernel takes down what a dropped namespace held by and by."""
+        deadline = time.monotonic() + 5
+        while (left := self.leftovers()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not left, f"left behind: {left}"
 
     def _note_what_there_is(self) -> None:
         assert self.process is not None

@@ -55,7 +55,7 @@ def _processes(home: Path, tag: str, children: set[int]) -> Iterator[str]:
             try:
                 name = (entry / "comm").read_text().strip()
                 command = (entry / "cmdline").read_bytes().decode(errors="replace")
-                ours = (
+                ours = not _has_ended(entry) and (
                     str(home) in command
                     or f"/sampan-{tag}" in (entry / "cgroup").read_text()
                     or (name.startswith("sampan-") and _holds_files_below(entry, home))
@@ -65,6 +65,11 @@ def _processes(home: Path, tag: str, children: set[int]) -> Iterator[str]:
                 continue
             if ours:
                 yield f"process {entry.name} {name}"
+
+
+def _has_ended(process: Path) -> bool:
+    """A zombie is its parent's business: often process 1's, who takes its time."""
+    return (process / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def _holds_files_below(process: Path, home: Path) -> bool:

@@ -131,7 +131,7 @@ def view(network: Network, containers: dict[str, NetworkContainer]) -> NetworkVi
         EnableIPv6=network.enable_ipv6,
         IPAM=IPAMView(
             Driver=network.ipam_driver,
-            Options=dict(network.ipam_options) or ({} if network.user_defined else None),
+            Options=None if network.ipam_options is None else dict(network.ipam_options),
             Config=configs,
         ),
         Internal=network.internal,
@@ -175,7 +175,7 @@ def _spec(request: NetworkCreate) -> NetworkSpec:
         options=request.Options or {},
         labels=request.Labels or {},
         ipam_driver=ipam.Driver or "default",
-        ipam_options=ipam.Options or {},
+        ipam_options=ipam.Options,
     )
 
 

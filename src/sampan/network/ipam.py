@@ -141,7 +141,7 @@ def _check_range(text: str, subnet: Net) -> list[str]:
         return [f"invalid ip-range {text}: parent subnet is an IPv{subnet.version} block"]
     if found.prefixlen < subnet.prefixlen:
         return [f"invalid ip-range {text}: CIDR block is bigger than its parent subnet {subnet}"]
-    if text != str(found):
+    if ip_address(text.partition("/")[0]) != found.network_address:
         return [f"invalid ip-range {text}: it should be {found}"]
     if not found.subnet_of(subnet):  # type: ignore[arg-type]
         return [f"invalid ip-range {text}: parent subnet {subnet} doesn't contain ip-range"]

@@ -78,7 +78,7 @@ class NetworkSpec:
     options: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     ipam_driver: str = "default"
-    ipam_options: Mapping[str, str] = field(default_factory=dict)
+    ipam_options: Mapping[str, str] | None = None  # inspect tells none from an empty table
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Network:
     options: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     ipam_driver: str = "default"
-    ipam_options: Mapping[str, str] = field(default_factory=dict)
+    ipam_options: Mapping[str, str] | None = None  # inspect tells none from an empty table
     bridge_name: str = ""
     user_subnet: bool = False  # the subnet was asked for: static addresses are allowed
     adopted: bool = False  # the bridge was there before us: never removed

@@ -77,7 +77,7 @@ def parse_platform(text: str) -> Platform:
     """`os`, `architecture`, `os/architecture` or `os/architecture/variant`."""
     parts = text.lower().split("/")
     if not all(parts) or len(parts) > 3:
-        raise InvalidArgument(f'"{text}": unknown operating system or architecture')
+        raise InvalidArgument(f'"{text}": cannot parse platform specifier: invalid argument')
     if len(parts) == 1:
         return _parse_single(parts[0])
     variant = parts[2] if len(parts) == 3 else ""
@@ -90,7 +90,7 @@ def _parse_single(word: str) -> Platform:
         return Platform(os=word, architecture=host.architecture, variant=host.variant)
     if word in _ARCHITECTURES:
         return normalise(Platform(os="linux", architecture=word))
-    raise InvalidArgument(f'"{word}": unknown operating system or architecture')
+    raise InvalidArgument(f'"{word}": unknown operating system or architecture: invalid argument')
 
 
 def select(index: Index, platform: Platform) -> Descriptor:

@@ -76,10 +76,6 @@ class Registries:
             self._discovered[endpoint.base] = known
         return known.challenges
 
-    def forget(self, endpoint: Endpoint) -> None:
-        """Ask again next time."""
-        self._discovered.pop(endpoint.base, None)
-
     async def repositories(
         self, reference: Reference, credentials: Credentials, *, actions: str
     ) -> AsyncIterator["Repository"]:

@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sampan.lib.atomicfile import write_atomic
 from sampan.lib.log import fields
 from sampan.lib.workers import Workers
 from sampan.linux.cgroups import CgroupLayout
@@ -55,7 +54,7 @@ class TaskService:
         self._root = root
         self._layout = layout or CgroupLayout.detect()
         self._workers = workers or Workers(4)
-        self._programs = SeccompPrograms()
+        self._programs = SeccompPrograms(self._workers)
         self._zygote = Zygote(python)
 
     @property

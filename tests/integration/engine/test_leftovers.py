@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import time
 import urllib.request
 from pathlib import Path
 
@@ -18,20 +17,13 @@ def _kinds(engine: Engine) -> set[str]:
     return {row.partition(" ")[0] for row in engine.leftovers()}
 
 
-def _eventually_clean(engine: Engine) -> None:
-    deadline = time.monotonic() + 5
-    while (left := engine.leftovers()) and time.monotonic() < deadline:
-        time.sleep(0.1)  # the kernel takes interfaces of a dropped namespace down by and by
-    assert left == []
-
-
 def test_stopped_without_containers_it_leaves_nothing(own_engine: Engine):
     own_engine.docker("network", "create", "back")
     own_engine.docker("run", "--rm", "--network", "back", "-p", "0:80", "busybox", "true")
     own_engine.docker("create", "--name", "idle", "--network", "back", "busybox", "true")
     assert {"process", "link", "nft"} <= _kinds(own_engine)
     own_engine.stop(signal.SIGTERM)
-    _eventually_clean(own_engine)
+    own_engine.check_nothing_is_left()
     own_engine.start()
     assert own_engine.docker("start", "-a", "idle").returncode == 0
 
@@ -56,7 +48,7 @@ def test_stopped_with_containers_it_leaves_all_of_it_working(own_engine: Engine,
     assert f"process {pid} httpd" in left
     assert urllib.request.urlopen(f"http://{address}/", timeout=5).read() == b"page\n"
     own_engine.shut()
-    _eventually_clean(own_engine)
+    own_engine.check_nothing_is_left()
 
 
 def test_detection_sees_loop_devices_and_zygotes(own_engine: Engine, tmp_path: Path):

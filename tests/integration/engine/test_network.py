@@ -4,6 +4,8 @@ import json
 import os
 import re
 import socket
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -59,22 +61,39 @@ def test_taken_port_is_refused_and_names_the_holder(cli):
     assert after.returncode == 0
 
 
+UDP_ECHO = """
+import socket
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("0.0.0.0", 53))
+while True:
+    data, peer = server.recvfrom(100)
+    server.sendto(data, peer)
+"""
+
+
 def test_udp_ports_are_published(cli):
-    server = ["busybox", "udpsvd", "0.0.0.0", "53", "cat"]
-    cli("run", "-d", "--name", "echo", "-p", "127.0.0.1:0:53/udp", *server)
+    cli("run", "-d", "--name", "echo", "-p", "127.0.0.1:0:53/udp", "busybox", "sleep", "60")
     host, port = cli("port", "echo", "53/udp").stdout.strip().rsplit(":", 1)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(0.5)
-        client.connect((host, int(port)))
-        for _ in range(20):
+    pid = cli("inspect", "-f", "{{.State.Pid}}", "echo").stdout.strip()
+    server = subprocess.Popen(["nsenter", "-t", pid, "-n", sys.executable, "-c", UDP_ECHO])
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(0.5)
+            client.connect((host, int(port)))
+            assert _echoed(client)
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _echoed(client: socket.socket) -> bool:
+    for _ in range(20):
+        try:
             client.send(b"ping")
-            try:
-                assert client.recv(100) == b"ping"
-            except (TimeoutError, ConnectionRefusedError):
-                time.sleep(0.1)
-            else:
-                return
-    raise AssertionError("no echo")
+            return client.recv(100) == b"ping"
+        except (TimeoutError, ConnectionRefusedError):
+            time.sleep(0.1)
+    return False
 
 
 def test_links_give_names_and_environment(cli):
