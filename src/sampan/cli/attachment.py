@@ -63,6 +63,9 @@ class Session:
         if self._detached:
             raise Detached
 
+    def close(self) -> None:
+        self._stream.close()
+
     def _copy(self) -> None:
         if self._stdin:
             _thread.start_new_thread(self._send_input, ())

@@ -26,6 +26,10 @@ class ExitWait:
         query = [("condition", condition)] if condition else []
         self._response = client.call("POST", f"/containers/{container}/wait", query=query)
 
+    def close(self) -> None:
+        """Gives the answer up."""
+        self._response.close()
+
     def result(self) -> int:
         """Blocks until the end; the exit status."""
         answer = decode(self._response.read())

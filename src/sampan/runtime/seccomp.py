@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 
 from sampan.errors import InvalidArgument, SampanError
+from sampan.lib.atomicfile import write_atomic
 from sampan.lib.log import fields
-from sampan.lib.workers import Workers
 from sampan.linux.seccomp import compile_filter
 
 CRUN_ANNOTATION = "run.oci.seccomp_bpf_data"  # crun(1): ignore the profile, load this program
@@ -121,31 +121,32 @@ def _plain(rule: Mapping[str, Any]) -> dict[str, Any]:
 class SeccompPrograms:
     """Compiled profiles of one daemon, by the digest of their JSON."""
 
-    def __init__(self, workers: Workers) -> None:
-        self._workers = workers
-        self._programs: dict[bytes, str] = {}
+    def __init__(self) -> None:
+        self._programs: dict[str, str] = {}
 
-    async def annotate(self, config: Path) -> None:
-        """Put the compiled profile into a bundle's config.json (for crun)."""
+    def annotate(self, config: Path) -> None:
+        """Put the compiled profile into a bundle's config.json (for crun). Blocks; thread-safe."""
         spec = msgspec.json.decode(config.read_bytes())
         profile = spec.get("linux", {}).get("seccomp")
         annotations = spec.setdefault("annotations", {})
         if profile is None or CRUN_ANNOTATION in annotations:
             return
-        key = hashlib.sha256(msgspec.json.encode(profile)).digest()
-        program = self._programs.get(key)
-        if program is None:
-            program = await self._workers.run(_compile, profile)
-            self._programs[key] = program
+        program = self._program(profile)
         if program:
             annotations[CRUN_ANNOTATION] = program
-            config.write_bytes(msgspec.json.encode(spec))
+            write_atomic(config, msgspec.json.encode(spec), durable=False)
 
+    def annotations(self, profile: dict[str, Any]) -> Mapping[str, str]:
+        """What a bundle for crun says of a resolved profile; empty if it can't be compiled."""
+        program = self._program(profile)
+        return {CRUN_ANNOTATION: program} if program else {}
 
-def _compile(profile: dict[str, Any]) -> str:
-    """In base64; empty if the runtime has to do it (and will report what is wrong)."""
-    try:
-        return base64.b64encode(compile_filter(profile)).decode()
-    except SampanError as error:
-        log.info(fields("seccomp left to the runtime", why=error.message))
-        return ""
+    def _program(self, profile: dict[str, Any]) -> str:
+        key = hashlib.sha256(msgspec.json.encode(profile)).hexdigest()
+        if key not in self._programs:
+            try:
+                self._programs[key] = base64.b64encode(compile_filter(profile)).decode()
+            except SampanError as error:  # the runtime compiles it, and reports what is wrong
+                log.info(fields("seccomp left to the runtime", why=error.message))
+                self._programs[key] = ""
+        return self._programs[key]

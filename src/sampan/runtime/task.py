@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
 from sampan.errors import Conflict, Internal
@@ -70,7 +71,9 @@ class ExecTask:
 
 
 class Task:
-    def __init__(self, spec: TaskSpec, program: RuntimeProgram) -> None:
+    def __init__(
+        self, spec: TaskSpec, program: RuntimeProgram, warm_up: Callable[[], None]
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.spec = spec
         self.id = spec.id
@@ -78,6 +81,7 @@ class Task:
         self.started_ns = 0
         self.control = ControlConnection(self._event, self._lost)
         self._program = program
+        self._warm_up = warm_up
         self._launching = False
         self._pidfd: PidFd | None = None
         self._ready: asyncio.Future[None] = loop.create_future()
@@ -172,6 +176,7 @@ class Task:
 
     async def exec(self, spec: ExecSpec) -> ExecTask:
         """Run one more process in the container. Raises LaunchFailed."""
+        self._warm_up()
         sock = await connect(self.spec.state_dir)
         exit_code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._exec_exits[spec.id] = exit_code

@@ -11,12 +11,14 @@ import json
 import logging
 import shutil
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from sampan.lib.atomicfile import write_atomic
 from sampan.lib.log import fields
 from sampan.lib.workers import Workers
-from sampan.linux.cgroups import CgroupLayout
+from sampan.linux.cgroups import CgroupLayout, own_procs_file, rejoin
 from sampan.linux.pidfd import start_tick
 from sampan.runtime.monitor.client import MonitorGone, Zygote, connect
 from sampan.runtime.runtimes import RuntimeProgram
@@ -54,8 +56,11 @@ class TaskService:
         self._root = root
         self._layout = layout or CgroupLayout.detect()
         self._workers = workers or Workers(4)
-        self._programs = SeccompPrograms(self._workers)
+        self._programs = SeccompPrograms()
         self._zygote = Zygote(python)
+        self._procs_file = own_procs_file(self._layout)
+        self._warmer = ThreadPoolExecutor(1, "cgroup")
+        self._warming: Future[None] | None = None
 
     @property
     def zygote_pid(self) -> int | None:
@@ -68,9 +73,16 @@ class TaskService:
     async def close(self) -> None:
         """End the zygote; monitors and containers go on."""
         await self._workers.run(self._zygote.close)
+        await self._workers.run(self._warmer.shutdown)
+
+    def warm_up(self) -> None:
+        """A process is going to be put into a cgroup soon (`rejoin` says why this helps)."""
+        if self._procs_file is not None and (self._warming is None or self._warming.done()):
+            self._warming = self._warmer.submit(rejoin, self._procs_file)
 
     async def create(self, spec: TaskSpec) -> Task:
         """A monitor for `spec`: attach and launch are possible, nothing runs yet."""
+        self.warm_up()
         spec.state_dir.mkdir(parents=True, mode=0o700, exist_ok=True)
         _clear(spec)
         config = spec.bundle / "config.json"  # a caller may also write it before the launch
@@ -78,7 +90,7 @@ class TaskService:
             await self._workers.run(self._programs.annotate, config)
         try:
             write_atomic(spec.state_dir / "task.json", self._task_file(spec), durable=False)
-            task = Task(spec, self._program(spec))
+            task = Task(spec, self._program(spec), self.warm_up)
             await task.control.open(self._zygote.spawn(spec.state_dir))
             try:
                 await task.await_ready()
@@ -117,7 +129,7 @@ class TaskService:
             sock = await connect(spec.state_dir)
         except MonitorGone:
             return None
-        task = Task(spec, self._program(spec))
+        task = Task(spec, self._program(spec), self.warm_up)
         await task.control.open(sock)
         try:
             facts = await task.control.greet()

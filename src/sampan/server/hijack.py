@@ -42,6 +42,18 @@ class Session(Protocol):
     async def close_stdin(self) -> None: ...
 
 
+class ClientEnd(Protocol):
+    """The client's side of a bridge: RawStream, or websocket.WebSocketStream."""
+
+    gone: "asyncio.Future[None]"
+
+    async def read(self) -> bytes: ...
+    async def write(self, data: bytes) -> None: ...
+    async def finish(self) -> None: ...
+    def discard_input(self) -> None: ...
+    def close(self) -> None: ...
+
+
 class RawStream(asyncio.Protocol):
     """The client's end: `read`, `write`, `finish`; `gone` is the connection's."""
 
@@ -162,7 +174,7 @@ async def upgrade(call: Call, *, tty: bool) -> RawStream:
     return stream
 
 
-async def bridge(stream: RawStream, session: Session) -> None:
+async def bridge(stream: ClientEnd, session: Session) -> None:
     """Carry bytes both ways until the output ends or the client is gone. Closes the stream."""
     inbound = asyncio.ensure_future(_inbound(stream, session))
     try:
@@ -175,12 +187,12 @@ async def bridge(stream: RawStream, session: Session) -> None:
         stream.close()
 
 
-async def _outbound(stream: RawStream, session: Session) -> None:
+async def _outbound(stream: ClientEnd, session: Session) -> None:
     while data := await session.read():
         await stream.write(data)
 
 
-async def _inbound(stream: RawStream, session: Session) -> None:
+async def _inbound(stream: ClientEnd, session: Session) -> None:
     try:
         while data := await stream.read():
             await session.write(data)

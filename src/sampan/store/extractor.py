@@ -72,7 +72,9 @@ class Extractor:
         self._into = into
         self._owner = owner
         self._keep_directories = keep_directories
-        self._root_fd = os.open(root, _DIR_FLAGS & ~os.O_NOFOLLOW)  # the tree itself is ours to name
+        self._root_fd = os.open(
+            root, _DIR_FLAGS & ~os.O_NOFOLLOW
+        )  # the tree itself is ours to name
         self._open: OrderedDict[Parts, int] = OrderedDict()
         self._retired: list[int] = []
         self._dir_times: dict[Parts, int] = {}

@@ -191,6 +191,11 @@ class LayerIngest:
         if not self._handed_over:
             self._snapshotter.drop_stage(self._stage)
 
+    def discard(self) -> None:
+        """As `abort`, and a stage that was handed over goes too: nobody got it."""
+        self._handed_over = False
+        self.abort()
+
     def _check(self) -> None:
         if self._failure is not None:
             raise self._failure

@@ -4,17 +4,24 @@ Journal WAL with synchronous=FULL: when `transaction()` has ended, the change su
 when it is left by an exception, nothing changed. Readers wait for a running transaction, so keep
 transactions short and do no I/O inside. All methods may be called from any thread.
 
+The log's blocks are reserved at the start: on a full disk things can still be stopped and removed.
+
 `Documents` is a table of opaque bodies for the owners of records (containers, networks, volumes).
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sampan.errors import Internal, NotFound
 from sampan.store import schema
+from sampan.store.members import NoSpace
+
+
+RESERVED_BYTES = 4 << 20  # as long as the log gets between two checkpoints
 
 
 class Database:
@@ -29,6 +36,7 @@ class Database:
             self._connection.execute("PRAGMA foreign_keys = ON")
             self._connection.execute("PRAGMA busy_timeout = 5000")
             schema.migrate(self._connection)
+            _reserve(path)
         except BaseException:
             self._connection.close()
             raise
@@ -49,6 +57,8 @@ class Database:
                 if self._connection.in_transaction:
                     cursor.execute("ROLLBACK")
                 if isinstance(error, sqlite3.OperationalError):
+                    if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                        raise NoSpace("metadata") from error
                     raise Internal(f"metadata: {error}") from error
                 raise
             finally:
@@ -67,6 +77,17 @@ class Database:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+
+def _reserve(path: Path) -> None:
+    """Give the log its blocks now. SQLite uses them again and again, and takes what lies behind
+    the newest entry for no entry."""
+    log = os.open(f"{path}-wal", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # full already, or a file system that can't
+            os.posix_fallocate(log, 0, RESERVED_BYTES)
+    finally:
+        os.close(log)
 
 
 class Documents:

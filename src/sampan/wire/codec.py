@@ -1,7 +1,8 @@
 """JSON in and out with Go's habits.
 
-In: unknown fields pass, `null` means the field's zero value, a lone string stands for a list of
-one where a list of strings is wanted (Go's strslice). Out: fields named in a struct's `OMITEMPTY`
+In: unknown fields pass, the case of a field's name matters only where two spellings of it are there
+(docker-py sends `detachKeys`), `null` means the field's zero value, a lone string stands for a list
+of one where a list of strings is wanted (Go's strslice). Out: fields named in a struct's `OMITEMPTY`
 are left out while empty (those in `OMITNONE` only while None), map keys are sorted, HTML
 characters aren't escaped.
 """
@@ -73,6 +74,11 @@ def _fields(kind: type) -> dict[str, Any]:
     return {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
 
 
+@cache
+def _folded(kind: type) -> dict[str, str]:
+    return {name.lower(): name for name in _fields(kind)}
+
+
 def _strip_optional(kind: Any) -> Any:
     if get_origin(kind) in {Union, types.UnionType}:
         rest = [arm for arm in get_args(kind) if arm is not type(None)]
@@ -94,12 +100,13 @@ def _without_nulls(value: Any, kind: Any) -> Any:
 
 def _dict_without_nulls(value: dict[str, Any], kind: Any) -> dict[str, Any]:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        wanted = _fields(kind)
-        return {
-            name: _without_nulls(entry, wanted.get(name, Any))
-            for name, entry in value.items()
-            if entry is not None
-        }
+        wanted, folded = _fields(kind), _folded(kind)
+        found: dict[str, Any] = {}
+        for name, entry in value.items():
+            known = name if name in wanted else folded.get(name.lower(), name)
+            if entry is not None and (known == name or known not in value):
+                found[known] = _without_nulls(entry, wanted.get(known, Any))
+        return found
     if get_origin(kind) is dict:
         item = get_args(kind)[1]
         empty = _zero(item)

@@ -293,7 +293,11 @@ class NetworkingRequest(Wire, frozen=True, kw_only=True):
 
 
 class CreateRequest(ContainerConfig, frozen=True, kw_only=True):
-    """Body of POST /containers/create: Config with two more members."""
+    """Body of POST /containers/create: Config with two more members.
 
+    `Runtime` belongs into HostConfig; docker-py puts it here, and dockerd takes it.
+    """
+
+    Runtime: str = ""
     HostConfig: HostSettings = HostSettings()
     NetworkingConfig: NetworkingRequest = NetworkingRequest()

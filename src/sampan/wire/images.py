@@ -140,15 +140,14 @@ def summary_for(version: Version, summary: ImageSummary) -> dict[str, Any]:
 
 
 def inspect_for(version: Version, image: ImageInspect) -> dict[str, Any]:
-    """As API `version` shows it: VirtualSize before 1.44, always a build container before 1.45.
+    """As API `version` shows it: VirtualSize before 1.44.
 
-    Images that know the container they were made of tell it in newer versions too: docker-py's
-    users read it without asking for an old version.
+    The build's container is there in all versions, though dockerd dropped it with 1.45: docker-py
+    takes the newest version on its own, and programs on it (Compose 1) fail without the members.
     """
     plain: dict[str, Any] = to_plain(image)
     if version < (1, 44):
         plain["VirtualSize"] = image.Size
-    if version < (1, 45):
-        plain.setdefault("Container", "")
-        plain.setdefault("ContainerConfig", to_plain(RunConfig()))
+    plain.setdefault("Container", "")
+    plain.setdefault("ContainerConfig", to_plain(RunConfig()))
     return plain

@@ -248,6 +248,23 @@ def test_a_stop_ends_what_a_policy_would_go_on_with(play):
     play(scenario)
 
 
+@pytest.mark.parametrize("pause_s", [0, 0.01, 0.03, 0.06, 0.1, 0.15])
+def test_a_stop_at_any_moment_of_a_restart_holds(play, pause_s):
+    async def scenario(world):
+        policy = RestartSettings(Name="always")
+        identifier = await world.run("true", RestartPolicy=policy)
+        await eventually(lambda: world.story(identifier).count("die") == 2)
+        await asyncio.sleep(pause_s)
+        await world.stopper.stop(identifier, 0)
+        state = world.registry.get(identifier).state
+        assert (state.status, state.restarting) == ("exited", False)
+        starts = world.story(identifier).count("start")
+        await asyncio.sleep(0.7)
+        assert world.story(identifier).count("start") == starts
+
+    play(scenario)
+
+
 def test_force_removes_what_restarts_all_the_time(play):
     async def scenario(world):
         policy = RestartSettings(Name="always")

@@ -7,6 +7,11 @@ from sampan.cli.lazy import ALIASES, GROUPS, VERBS
 from sampan.cli.main import load
 from sampan.cli.summaries import SUMMARIES
 
+HEAVY = (
+    "re", "json", "typing", "enum", "dataclasses", "socket", "asyncio", "msgspec", "argparse",
+    "collections", "http",
+)  # fmt: skip
+
 
 def test_every_verb_loads_and_has_a_summary():
     for words, entry in VERBS.items():
@@ -17,12 +22,13 @@ def test_every_verb_loads_and_has_a_summary():
 
 
 def test_importing_the_entry_point_loads_nothing_heavy():
-    code = (
-        "import sys; sys.path[:0] = [%r]; import sampan.cli.main;"
-        "import sampan.cli.commands.containers.listing, sampan.client.api;"
-        "print([name for name in ('re', 'json', 'typing', 'enum', 'dataclasses', 'socket',"
-        "'asyncio', 'msgspec', 'argparse', 'collections', 'http') if name in sys.modules])"
-    ) % next(path for path in sys.path if path.endswith("src"))
+    source = next(path for path in sys.path if path.endswith("src"))
+    code = f"""
+import sys
+sys.path.insert(0, {source!r})
+import sampan.cli.main, sampan.cli.commands.containers.listing, sampan.client.api
+print([name for name in {HEAVY!r} if name in sys.modules])
+"""
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
     )
@@ -48,10 +54,12 @@ def test_unknown_verb_of_a_group_names_the_group(sampan):
         (["run", "-m"], "flag needs an argument: 'm' in -m"),
         (
             ["ps", "-a=maybe"],
-            'invalid argument "maybe" for "-a, --all" flag: '
-            'strconv.ParseBool: parsing "maybe": invalid syntax',
+            (
+                'invalid argument "maybe" for "-a, --all" flag: '
+                'strconv.ParseBool: parsing "maybe": invalid syntax'
+            ),
         ),
-        (["run", "-m", "1x", "b"], "invalid argument \"1x\" for \"-m, --memory\" flag: invalid"),
+        (["run", "-m", "1x", "b"], 'invalid argument "1x" for "-m, --memory" flag: invalid'),
         (["ps", "--filter", "x"], "bad format of filter (expected name=value)"),
         (["--nosuch", "ps"], "unknown flag: --nosuch"),
     ],

@@ -114,3 +114,4 @@ def test_wrong_pools_are_told_in_dockers_words(asked, reason):
 def test_right_pools_pass():
     assert check_pool(Pool("10.0.0.0/24", "10.0.0.254", "10.0.0.128/25", {"a": "10.0.0.9"})) == []
     assert check_pool(Pool("fd00:1::/64", "fd00:1::1")) == []
+    assert check_pool(Pool("fd00:1::/64", ip_range="fd00:1::0/96")) == []  # its own spelling

@@ -1,11 +1,9 @@
-import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
 from sampan.errors import InvalidArgument
-from sampan.lib.workers import Workers
 from sampan.linux.seccomp import compile_filter
 from sampan.runtime.seccomp import (
     CRUN_ANNOTATION,
@@ -58,20 +56,16 @@ def test_programs_are_whole_instructions_and_differ_by_profile():
 
 
 def test_annotate_adds_the_program_once_and_only_where_there_is_a_profile(tmp_path):
-    programs = SeccompPrograms(Workers(1))
-
-    def annotate():
-        asyncio.run(programs.annotate(config))
-
+    programs = SeccompPrograms()
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"linux": {"seccomp": resolved()}}))
-    annotate()
+    programs.annotate(config)
     first = config.read_bytes()
     assert CRUN_ANNOTATION in json.loads(first)["annotations"]
-    annotate()
+    programs.annotate(config)
     assert config.read_bytes() == first
     config.write_text(json.dumps({"linux": {}}))
-    annotate()
+    programs.annotate(config)
     assert json.loads(config.read_text()) == {"linux": {}}
 
 
@@ -79,5 +73,5 @@ def test_what_cannot_be_compiled_is_left_to_the_runtime(tmp_path):
     config = tmp_path / "config.json"
     profile = {"defaultAction": "SCMP_ACT_NOTIFY", "syscalls": []}
     config.write_text(json.dumps({"linux": {"seccomp": profile}}))
-    asyncio.run(SeccompPrograms(Workers(1)).annotate(config))
+    SeccompPrograms().annotate(config)
     assert json.loads(config.read_text()) == {"linux": {"seccomp": profile}}

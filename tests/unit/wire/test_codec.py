@@ -29,6 +29,12 @@ def test_unknown_fields_pass() -> None:
     assert decode(b'{"Image":"x","Brand":"new"}', CreateRequest).Image == "x"
 
 
+def test_the_case_of_a_fields_name_matters_only_between_two_spellings() -> None:
+    assert decode(b'{"image":"x","hostconfig":{"memory":5}}', CreateRequest).HostConfig.Memory == 5
+    assert decode(b'{"image":"x","Image":"y"}', CreateRequest).Image == "y"
+    assert decode(b'{"Labels":{"a":"1","A":"2"}}', CreateRequest).Labels == {"a": "1", "A": "2"}
+
+
 @pytest.mark.parametrize("body", [b"{", b'{"Memory":"x"', b'{"HostConfig":{"Memory":"lots"}}'])
 def test_bad_bodies_are_invalid_arguments(body: bytes) -> None:
     with pytest.raises(InvalidArgument):

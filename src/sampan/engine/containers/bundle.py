@@ -180,9 +180,7 @@ class Bundles:
         config, host = container.config, container.host
         user = resolve_user(rootfs, config.User, host.GroupAdd or [])
         rows, columns = host.ConsoleSize or (0, 0)
-        profile, annotations = self._seccomp.of(
-            host, given_capabilities(host, self._facts), crun=container.host.Runtime != "runc"
-        )
+        profile, annotations = self._seccomp.of(host, given_capabilities(host, self._facts))
         return build_spec(
             SpecInput(
                 host=host,

@@ -133,7 +133,7 @@ class Creator:
     async def _resolve(
         self, identifier: ContainerId, request: CreateRequest, image: Image | None
     ) -> tuple[Container, list[MountPlan]]:
-        host = resolve.complete_host(request.HostConfig, self._defaults)
+        host = resolve.complete_host(resolve.asked_host(request), self._defaults)
         config = resolve.merge_config(
             request,
             image.spec.config if image else ImageRunConfig(),

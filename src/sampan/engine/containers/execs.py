@@ -11,6 +11,7 @@ user and terminal.
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from sampan.engine.containers.live import Background, LiveContainers
 from sampan.engine.containers.paths import ContainerPaths
 from sampan.engine.containers.record import Container, event_attributes
 from sampan.engine.containers.registry import ContainerRegistry
-from sampan.engine.containers.session import Ready, Session
+from sampan.engine.containers.session import Ready, Session, framed, unframed
 from sampan.engine.events import EventLog
 from sampan.errors import Conflict, InvalidArgument, NotFound
 from sampan.lib.ids import ContainerId, ExecId, random_id
@@ -169,6 +170,7 @@ class Execs:
             keys=this.keys,
             on_detach=lambda: self._publish(this, "exec_detach"),
             on_end=lambda: _settled(this),
+            reshape=_reshaping(terminal=this.config.Tty, raw=request.Tty),
         )
 
     async def _launch(self, this: _Exec, container: Container, *, detach: bool) -> None:
@@ -285,6 +287,13 @@ class Execs:
             process["capabilities"] = dict.fromkeys(("bounding", "effective", "permitted"), every)
         process.pop("consoleSize", None)
         return process
+
+
+def _reshaping(*, terminal: bool, raw: bool) -> Callable[[bytes], bytes] | None:
+    """The form of the output is the start's choice (`raw`), whatever the create said."""
+    if terminal == raw:
+        return None
+    return unframed() if raw else framed
 
 
 async def _settled(this: _Exec) -> None:

@@ -202,10 +202,19 @@ def started(
     sandbox: str,
     health: Health | None,
     restart_count: int,
+    by_user: bool,
 ) -> Container:
-    """`config` has the hostname that a shared network namespace brings."""
+    """`config` has the hostname that a shared network namespace brings.
+
+    A stop that was asked for while a policy started it again stays asked for.
+    """
+    before = container.state
     state = State(
-        pid=pid, started_ns=now_ns, finished_ns=container.state.finished_ns, health=health
+        pid=pid,
+        started_ns=now_ns,
+        finished_ns=before.finished_ns,
+        health=health,
+        manually_stopped=before.manually_stopped and not by_user,
     )
     return replace(
         container,

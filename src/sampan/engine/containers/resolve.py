@@ -115,6 +115,12 @@ def _merge_health(asked: HealthConfig | None, image: HealthSpec | None) -> Healt
     )
 
 
+def asked_host(request: CreateRequest) -> HostSettings:
+    """With the runtime of old clients, who ask for it outside of HostConfig."""
+    host = request.HostConfig
+    return msgspec.structs.replace(host, Runtime=host.Runtime or request.Runtime)
+
+
 def complete_host(host: HostSettings, defaults: Defaults) -> HostSettings:
     """`HostConfig` as inspect shows it: with every default filled in."""
     unconfined = host.Privileged or "systempaths=unconfined" in (host.SecurityOpt or ())

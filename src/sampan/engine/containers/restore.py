@@ -88,8 +88,18 @@ class Restorer:
         await self._workers.run(self._clean_files, running)
         await self._discard_tasks(running)
         for container, decision in starts:
-            work = self._starter.restart_after(container.id, decision.delay_s)
-            self._background.spawn(work, what=f"restart {container.id}")
+            self._background.spawn(
+                self._start_again(container.id, decision.delay_s), what=f"restart {container.id}"
+            )
+
+    async def _start_again(self, identifier: ContainerId, delay_s: float) -> None:
+        """One that was restarting goes on with that; one at rest is started for the boot."""
+        container = self._registry.find(identifier)
+        if container is not None and container.state.restarting:
+            await self._starter.restart_after(identifier, delay_s)
+        else:
+            work = self._starter.start_at_boot(identifier)
+            await self._background.finish(work, what=f"start {identifier}")
 
     async def _restore(self, container: Container, running: set[ContainerId]) -> Decision | None:
         spec = self._task_files.spec(container)

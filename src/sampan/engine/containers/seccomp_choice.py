@@ -41,9 +41,9 @@ class SeccompChoice:
         self._compiled: dict[tuple[str, tuple[str, ...]], Mapping[str, str]] = {}
 
     def of(
-        self, host: HostSettings, capabilities: Sequence[str], *, crun: bool
+        self, host: HostSettings, capabilities: Sequence[str]
     ) -> tuple[dict[str, Any] | None, Mapping[str, str]]:
-        """The OCI profile, and annotations with its compiled form for crun."""
+        """The OCI profile, and annotations with its compiled form (crun's; others ignore it)."""
         text = security_option(host, "seccomp") or "builtin"
         if text == "unconfined" or host.Privileged:
             return None, {}
@@ -56,8 +56,6 @@ class SeccompChoice:
                 kernel=self._facts.kernel,
             )
         profile = self._known[key]
-        if not crun:
-            return profile, {}
         if key not in self._compiled:
             self._compiled[key] = self._programs.annotations(profile)
         return profile, self._compiled[key]

@@ -1,7 +1,7 @@
 """A client's conversation with a process: output to it, input from it, half-close, detach keys.
 
 The monitor frames the output already (8-byte headers unless there is a terminal), so a session only
-pumps bytes. Reading ends with `b""` when the process's output is over or the client detached. The
+pumps bytes, unless the client wants the other form (`framed`, `unframed`). Reading ends with `b""` when the process's output is over or the client detached. The
 stream may come later than the session: a client that attached before the start waits here, and so
 does what it types.
 """
@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 from sampan.engine.containers.detach import DetachScanner
+from sampan.wire.stdcopy import Demultiplexer, Stream, frame
 
 
 class ByteStream(Protocol):
@@ -47,12 +48,23 @@ class Ready:
             await self._stream.aclose()
 
 
+def framed(data: bytes) -> bytes:
+    """A terminal's output for a client that expects frames."""
+    return frame(Stream.STDOUT, data)
+
+
+def unframed() -> Callable[[bytes], bytes]:
+    """Framed output for a client that expects raw bytes; may give b"" until a frame is whole."""
+    frames = Demultiplexer()
+    return lambda data: b"".join(payload for _, payload in frames.feed(data))
+
+
 class Session:
     """One attached client. `tty` tells whether the output is raw (True) or framed.
 
     `replay` is sent first (stored logs); `keys` end the session without ending the process and
-    work only with a terminal; `on_detach` is called once when they do. `on_end` is awaited before
-    the end of the output is told.
+    work only with a terminal; `on_detach` is called once when they do. `reshape` changes the form
+    of the output. `on_end` is awaited before the end of the output is told.
     """
 
     def __init__(
@@ -65,8 +77,10 @@ class Session:
         replay: AsyncIterator[bytes] | None = None,
         on_detach: Callable[[], None] | None = None,
         on_end: Callable[[], Awaitable[None]] | None = None,
+        reshape: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self.tty = tty
+        self._reshape = reshape
         self._on_end = on_end
         self._source = source
         self._stdin = stdin
@@ -87,10 +101,12 @@ class Session:
 
     async def _read_stream(self) -> bytes:
         stream = await self._source.stream()
-        data = b"" if stream is None else await stream.read()
-        if not data and self._on_end is not None:
+        while data := b"" if stream is None else await stream.read():
+            if shaped := self._reshape(data) if self._reshape else data:
+                return shaped
+        if self._on_end is not None:
             await self._on_end()
-        return data
+        return b""
 
     async def _read_until_detached(self) -> bytes:
         reading = asyncio.ensure_future(self._read_stream())

@@ -9,6 +9,7 @@ half-started is found by its task folder: a live monitor is adopted, anything el
 """
 
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -72,14 +73,23 @@ class Starter:
         self._restarts.call_off(identifier)
         await self._background.finish(self._start(identifier), what="start")
 
-    async def restart_by_policy(self, identifier: ContainerId) -> None:
-        """A start that no user asked for: counts and marks stay. Failures are logged."""
+    async def start_at_boot(self, identifier: ContainerId) -> None:
+        """The daemon came up and the policy wants it to run. Failures are logged."""
+        await self._start_quietly(identifier, lambda one: not one.state.running, by_user=True)
+
+    async def _restart_by_policy(self, identifier: ContainerId) -> None:
+        """Unless a user stopped or started it meanwhile: then it isn't restarting any more."""
+        await self._start_quietly(identifier, lambda one: one.state.restarting, by_user=False)
+
+    async def _start_quietly(
+        self, identifier: ContainerId, wanted: Callable[[Container], bool], *, by_user: bool
+    ) -> None:
+        """A start that no user waits for: counts stay."""
         try:
             async with self._registry.lock(identifier):
                 container = self._registry.get(identifier)
-                if container.state.pid or container.state.removing:
-                    return
-                await self._launch(container)
+                if wanted(container) and not container.state.pid:
+                    await self._launch(container, by_user=by_user)
         except NoSuchContainer:
             return
         except SampanError as error:
@@ -89,13 +99,13 @@ class Starter:
         async with self._registry.lock(identifier):
             container = self._registry.get(identifier)
             _check_startable(container)
-            await self._launch(record.start_asked(container))
+            await self._launch(record.start_asked(container), by_user=True)
 
-    async def _launch(self, container: Container) -> None:
+    async def _launch(self, container: Container, *, by_user: bool) -> None:
         try:
             async with AsyncExitStack() as undo:
                 acquired = await self._resources.acquire(container, undo)
-                started = await self._run(container, acquired)
+                started = await self._run(container, acquired, by_user=by_user)
                 undo.pop_all()
         except Exception as error:
             raise await self._failed(container, error) from error
@@ -104,7 +114,7 @@ class Starter:
         self.follow(started, acquired.task)
         await self._bundles.refresh_parents(started)
 
-    async def _run(self, container: Container, acquired: Acquired) -> Container:
+    async def _run(self, container: Container, acquired: Acquired, *, by_user: bool) -> Container:
         run = await self._bundles.write(container, acquired)
         await self._hub.connect(container.id, acquired.task)
         pid = await acquired.task.launch()
@@ -118,6 +128,7 @@ class Starter:
             sandbox=acquired.connected.sandbox,
             health=run.health,
             restart_count=container.restart_count,
+            by_user=by_user,
         )
         return await self._registry.update(container.id, change)
 
@@ -151,8 +162,9 @@ class Starter:
             await self.restart_after(identifier, decision.delay_s)
 
     async def restart_after(self, identifier: ContainerId, delay_s: float) -> None:
+        """What a policy does, after its pause."""
         if await self._restarts.pause(identifier, delay_s):
-            work = self.restart_by_policy(identifier)
+            work = self._restart_by_policy(identifier)
             await self._background.finish(work, what=f"restart {identifier}")
 
 

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sampan.engine.images.ingesting import layer_ingest
 from sampan.engine.images.reporting import StorageFailed
 from sampan.errors import DataLoss, InvalidArgument, SampanError
 from sampan.lib.workers import Workers
@@ -23,7 +24,7 @@ from sampan.registry.failures import BlobCorrupt
 from sampan.registry.fetcher import stream_blob
 from sampan.registry.transfers import Transfer, Transfers
 from sampan.store.content import ContentStore, WrongDigest, WrongSize
-from sampan.store.ingest import IngestedLayer, LayerIngest
+from sampan.store.ingest import IngestedLayer
 from sampan.store.leases import Lease, Leases
 from sampan.store.snapshots import Snapshotter
 
@@ -145,8 +146,7 @@ class LayerFetcher:
         lease: Lease,
     ) -> IngestedLayer:
         done_bytes = 0
-        ingest = await self._workers.run(LayerIngest, self._content, self._snapshots, lease)
-        try:
+        async with layer_ingest(self._workers, self._content, self._snapshots, lease) as ingest:
             async for chunk in stream_blob(repository, layer):
                 if not ingest.try_write(chunk):
                     await self._workers.run(ingest.write, chunk)
@@ -154,8 +154,6 @@ class LayerFetcher:
                 publish(LayerState(Phase.DOWNLOADING, done_bytes))
             publish(LayerState(Phase.VERIFYING, done_bytes))
             return await self._workers.run(ingest.finish, layer.digest, layer.size)
-        finally:
-            await self._workers.run(ingest.abort)
 
     async def _drop_unclaimed(self, fetched: FetchedLayer) -> None:
         if fetched.ingested is not None:

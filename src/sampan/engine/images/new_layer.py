@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
+from sampan.engine.images.ingesting import layer_ingest
 from sampan.lib.tarstream import Bytes
 from sampan.lib.workers import Workers
 from sampan.oci import mediatypes
@@ -59,14 +60,12 @@ class LayerAdder:
         `spec` is completed by the layer and its history entry.
         """
         with self._leases.hold() as lease:
-            ingest = await self._workers.run(LayerIngest, self._content, self._snapshots, lease)
-            try:
+            begun = layer_ingest(self._workers, self._content, self._snapshots, lease)
+            async with begun as ingest:
                 async for chunk in chunks:
                     if not ingest.try_write(chunk):
                         await self._workers.run(ingest.write, chunk)
                 layer = await self._workers.run(ingest.finish)
-            finally:
-                await self._workers.run(ingest.abort)
             return await self._workers.run(self._add, None, layer, spec, entry, lease)
 
     def from_writer(

@@ -86,18 +86,10 @@ class Children:
         self._callbacks: dict[int, Callable[[int], None]] = {}
         self._strays: dict[int, int] = {}
         self._launching = 0
-        self._loop = loop
-        self._wake, self._wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wake, wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         _signal.signal(_signal.SIGCHLD, lambda *_: None)
-        _signal.set_wakeup_fd(self._wake_in, warn_on_full_buffer=False)
+        _signal.set_wakeup_fd(wake_in, warn_on_full_buffer=False)
         loop.watch(self._wake, READ, self._reap)
-
-    def close(self) -> None:
-        """Stop waiting; children that end later stay zombies."""
-        _signal.set_wakeup_fd(-1)
-        self._loop.forget(self._wake)
-        os.close(self._wake)
-        os.close(self._wake_in)
 
     def launching(self, change: int) -> None:
         """+1 before a runtime is started whose child's pid isn't known yet, -1 after."""

@@ -30,13 +30,12 @@ def serve(channel_fd: int) -> None:
     import _struct
     import ctypes
 
-    from sampan.runtime.monitor import main, rehearsal
+    from sampan.runtime.monitor import main
 
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     prctl(PR_SET_NAME, b"sampan-zygote", 0, 0, 0)
     channel = _socket.socket(fileno=channel_fd)
     os.set_inheritable(channel_fd, False)
-    rehearsal.rehearse()
     _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)  # the kernel forgets ended monitors
     gc.collect()
     gc.freeze()

@@ -1,6 +1,7 @@
 """Talking to a container: attach, resize, logs."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Protocol
 
 from aiohttp import web
@@ -15,7 +16,11 @@ from sampan.server.connection import Handed
 from sampan.server.hijack import Session, bridge, content_type, upgrade
 from sampan.server.routers.exec import size_of
 from sampan.server.routes import Route
+from sampan.server.websocket import accept
 from sampan.wire.versions import ApiVersion
+
+# Before, an attach over WebSocket had all three streams whatever the query said.
+WEBSOCKET_STREAMS_SINCE = ApiVersion(1, 42)
 
 
 class AttachSession(Session, Protocol):
@@ -46,25 +51,30 @@ class ContainerIoRouter:
     def routes(self) -> list[Route]:
         return [
             Route("POST", "/containers/{id}/attach", self.attach),
+            Route("GET", "/containers/{id}/attach/ws", self.attach_websocket),
             Route("POST", "/containers/{id}/resize", self.resize),
             Route("GET", "/containers/{id}/logs", self.logs),
         ]
 
     async def attach(self, call: Call) -> web.StreamResponse:
-        options = AttachOptions(
-            stdin=call.flag("stdin"),
-            stdout=call.flag("stdout"),
-            stderr=call.flag("stderr"),
-            stream=call.flag("stream"),
-            logs=call.flag("logs"),
-            detach_keys=call.text("detachKeys"),
-        )
-        session = await self._attacher.attach(call.params["id"], options)
+        session = await self._attacher.attach(call.params["id"], _attach_options(call))
         try:
             await bridge(await upgrade(call, tty=session.tty), session)
         finally:
             await session.aclose()
         return Handed()
+
+    async def attach_websocket(self, call: Call) -> web.StreamResponse:
+        options = _attach_options(call)
+        if call.version < WEBSOCKET_STREAMS_SINCE:
+            options = replace(options, stdin=True, stdout=True, stderr=True)
+        session = await self._attacher.attach(call.params["id"], options)
+        try:
+            socket, stream = await accept(call, tty=session.tty)
+            await bridge(stream, session)
+        finally:
+            await session.aclose()
+        return socket
 
     async def resize(self, call: Call) -> web.Response:
         rows, columns = size_of(call)
@@ -84,6 +94,17 @@ class ContainerIoRouter:
         )
         tty, chunks = self._logs.open(call.params["id"], options)
         return await streams.raw(call, chunks, content_type(call, tty=tty), at_once=True)
+
+
+def _attach_options(call: Call) -> AttachOptions:
+    return AttachOptions(
+        stdin=call.flag("stdin"),
+        stdout=call.flag("stdout"),
+        stderr=call.flag("stderr"),
+        stream=call.flag("stream"),
+        logs=call.flag("logs"),
+        detach_keys=call.text("detachKeys"),
+    )
 
 
 def _tail(text: str) -> int | None:

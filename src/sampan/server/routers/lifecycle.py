@@ -129,7 +129,7 @@ class LifecycleRouter:
             Route("POST", "/containers/{id}/wait", self.wait),
             Route("POST", "/containers/{id}/rename", self.rename),
             Route("POST", "/containers/{id}/update", self.update),
-            Route("DELETE", "/containers/{id}", self.remove),
+            Route("DELETE", "/containers/{id:.*}", self.remove),  # a link's name has a slash
         ]
 
     async def create(self, call: Call) -> web.Response:

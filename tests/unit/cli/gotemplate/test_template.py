@@ -8,9 +8,7 @@ DATA = GoStruct(
     {
         "Name": "/c1",
         "State": GoStruct({"Status": "running", "Running": True}),
-        "Config": GoStruct(
-            {"Env": ["a=1", "b=2"], "Labels": {"x.y": "z"}, "Cmd": ["sleep", "60"]}
-        ),
+        "Config": GoStruct({"Env": ["a=1", "b=2"], "Labels": {"x.y": "z"}, "Cmd": ["sleep", "60"]}),
         "Networks": {"b": GoStruct({"IP": "1"}), "a": GoStruct({"IP": "2"})},
         "Size": 12,
         "None": None,
@@ -31,7 +29,7 @@ DATA = GoStruct(
         ("{{range $k, $v := .Networks}}{{$k}}={{$v.IP}} {{end}}", "a=2 b=1 "),
         ("{{range .Config.Env}}{{.}};{{else}}none{{end}}", "a=1;b=2;"),
         ("{{range .None}}x{{else}}none{{end}}", "none"),
-        ("{{range .Config.Env}}{{if eq . \"a=1\"}}{{continue}}{{end}}{{.}}{{end}}", "b=2"),
+        ('{{range .Config.Env}}{{if eq . "a=1"}}{{continue}}{{end}}{{.}}{{end}}', "b=2"),
         ("{{range .Config.Env}}{{.}}{{break}}{{end}}", "a=1"),
         ("{{with .State}}{{.Status}}{{end}}", "running"),
         ("{{with $x := .Name}}{{$x}}{{end}}", "/c1"),
@@ -40,16 +38,24 @@ DATA = GoStruct(
         ("{{$n := .Size}}{{$n = 3}}{{$n}} {{$.Name}}", "3 /c1"),
         ("{{(index .Config.Env 0)}} {{(.State).Status}}", "a=1 running"),
         ('{{.Name | upper | printf "%s-%5s|%-5s|" "a" "b"}}', "a-    b|/C1  |"),
-        ('{{printf "%d %q %v %t %x %05d %.2f %%" 3 .Name 1 true "ab" 42 1.5}}',
-         '3 "/c1" 1 true 6162 00042 1.50 %'),
-        ('{{len .Name}} {{lower "AB"}} {{title "a b"}} {{join .Config.Cmd ","}}', "3 ab A B sleep,60"),
+        (
+            '{{printf "%d %q %v %t %x %05d %.2f %%" 3 .Name 1 true "ab" 42 1.5}}',
+            '3 "/c1" 1 true 6162 00042 1.50 %',
+        ),
+        (
+            '{{len .Name}} {{lower "AB"}} {{title "a b"}} {{join .Config.Cmd ","}}',
+            "3 ab A B sleep,60",
+        ),
         ('{{split "a,b" ","}} {{truncate "abcdef" 3}} {{pad "x" 1 2}}', "[a b] abc  x  "),
-        ("{{and 1 0}} {{or 0 \"a\"}} {{not 1}} {{lt 1 2}} {{ne 1 2}} {{ge 2 2}}", "0 a false true true true"),
-        ("{{/* note */ -}}  x  {{- \"y\" -}}  z", "xyz"),
+        (
+            '{{and 1 0}} {{or 0 "a"}} {{not 1}} {{lt 1 2}} {{ne 1 2}} {{ge 2 2}}',
+            "0 a false true true true",
+        ),
+        ('{{/* note */ -}}  x  {{- "y" -}}  z', "xyz"),
         ("{{`raw\\n`}} {{'a'}} {{\"\\t\"}}", "raw\\n 97 \t"),
         ("{{.Volumes}} {{json .Volumes}} {{len .Volumes}}", "map[] null 0"),
-        ("{{slice .Name 1 3}} {{print 1 2 \"x\"}} {{println 1}}", "c1 1 2x 1\n"),
-        ("{{html \"<\"}} {{urlquery \"a b\"}} {{js \"'\"}}", "&lt; a+b \\'"),
+        ('{{slice .Name 1 3}} {{print 1 2 "x"}} {{println 1}}', "c1 1 2x 1\n"),
+        ('{{html "<"}} {{urlquery "a b"}} {{js "\'"}}', "&lt; a+b \\'"),
         ("no action", "no action"),
     ],
 )
@@ -87,17 +93,21 @@ def test_parse_errors_are_gos(text, message):
         ),
         (
             "{{index .Config.Env 9}}",
-            'template: :1:2: executing "" at <index .Config.Env 9>: '
-            "error calling index: index out of range: 9",
+            (
+                'template: :1:2: executing "" at <index .Config.Env 9>: '
+                "error calling index: index out of range: 9"
+            ),
         ),
         (
             "{{.Name.X}}",
             'template: :1:7: executing "" at <.Name.X>: can\'t evaluate field X in type string',
         ),
         (
-            "{{eq 1 \"a\"}}",
-            'template: :1:2: executing "" at <eq 1 "a">: error calling eq: '
-            "incompatible types for comparison",
+            '{{eq 1 "a"}}',
+            (
+                'template: :1:2: executing "" at <eq 1 "a">: error calling eq: '
+                "incompatible types for comparison"
+            ),
         ),
     ],
 )

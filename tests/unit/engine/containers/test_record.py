@@ -73,9 +73,26 @@ def test_a_new_run_forgets_the_last_one_s_facts():
         sandbox="",
         health=None,
         restart_count=2,
+        by_user=True,
     )
     assert after.state == State(pid=8, started_ns=11)
     assert after.restart_count == 2
+
+
+def test_a_stop_asked_for_during_a_policy_s_start_stays():
+    before = record.stop_asked(container())
+    facts = {
+        "pid": 8,
+        "now_ns": 1,
+        "config": before.config,
+        "networks": {},
+        "ports": (),
+        "sandbox": "",
+        "health": None,
+        "restart_count": 1,
+    }
+    assert record.started(before, **facts, by_user=False).state.manually_stopped
+    assert not record.started(before, **facts, by_user=True).state.manually_stopped
 
 
 def test_every_label_is_an_event_attribute():

@@ -1,7 +1,7 @@
 import pytest
 
 from sampan.engine.containers import resolve
-from sampan.engine.containers.resolve import Defaults, complete_host, merge_config
+from sampan.engine.containers.resolve import Defaults, asked_host, complete_host, merge_config
 from sampan.errors import InvalidArgument
 from sampan.oci.image_config import HealthSpec, ImageRunConfig
 from sampan.wire.containers import CreateRequest, HealthConfig, HostSettings, LogSettings
@@ -90,3 +90,9 @@ def test_unconfined_containers_have_no_masks():
         HostSettings(SecurityOpt=["systempaths=unconfined"]),
     ):
         assert complete_host(host, defaults).MaskedPaths is None
+
+
+def test_runtime_outside_of_host_config_counts_unless_there_is_one_within():
+    assert asked_host(CreateRequest(Runtime="runc")).Runtime == "runc"
+    both = CreateRequest(Runtime="runc", HostConfig=HostSettings(Runtime="crun"))
+    assert asked_host(both).Runtime == "crun"

@@ -1,7 +1,7 @@
 import anyio
 import anyio.lowlevel
 
-from sampan.engine.containers.session import Ready, Session
+from sampan.engine.containers.session import Ready, Session, framed, unframed
 
 
 class FakeStream:
@@ -141,3 +141,14 @@ def test_stored_logs_come_first() -> None:
         assert await _all(session) == b"oldernew"
 
     anyio.run(main)
+
+
+def test_a_terminals_output_can_be_framed() -> None:
+    session = Session(Ready(FakeStream(b"a\r\n")), tty=True, stdin=False, reshape=framed)
+    assert anyio.run(_all, session) == b"\x01\0\0\0\0\0\0\x03a\r\n"
+
+
+def test_frames_can_be_taken_off_even_when_they_come_in_parts() -> None:
+    stream = FakeStream(b"\x01\0\0\0\0", b"\0\0\x02ab\x02\0\0\0\0\0\0\x01", b"c")
+    session = Session(Ready(stream), tty=False, stdin=False, reshape=unframed())
+    assert anyio.run(_all, session) == b"abc"

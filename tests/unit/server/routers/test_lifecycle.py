@@ -125,6 +125,7 @@ def test_verbs_pass_their_parameters(served, routes, engine):
         await client.ask("POST /containers/x/kill?signal=HUP")
         await client.ask("POST /containers/x/rename?name=y")
         await client.ask("DELETE /containers/x?force=1&v=true")
+        await client.ask("DELETE /containers/x/alias?link=1")
         bad = await client.ask("POST /containers/x/stop?t=abc")
         assert bad.status == 400
 
@@ -137,6 +138,7 @@ def test_verbs_pass_their_parameters(served, routes, engine):
         ("kill", "x", "HUP"),
         ("rename", "x", "y"),
         ("remove", "x", True, True, False),
+        ("remove", "x/alias", False, False, True),
     ]
 
 

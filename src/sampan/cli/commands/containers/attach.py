@@ -55,10 +55,12 @@ def run(context: Context, flags: Flags, names: list[str]) -> int:
         follow_window(client, path(name, "/resize"))
     try:
         Session(hijacked, tty=tty, stdin=stdin, detach_keys=keys).run()
+        return waiting.result()
     except Detached:
         context.err("read escape sequence\n")
         return 0
-    return waiting.result()
+    finally:
+        waiting.close()
 
 
 ATTACH = Command(

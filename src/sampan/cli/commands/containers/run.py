@@ -84,18 +84,17 @@ def _print_id(context: Context, container: str, body: dict[str, Any]) -> None:
         context.say(container)
 
 
-def run(context: Context, flags: Flags, words: list[str]) -> int:
-    body = body_of(context, flags, words)
-    _prepare(flags, body)
-    container = create(context, flags, body, words[0])
+def _follow(
+    context: Context,
+    flags: Flags,
+    container: str,
+    *,
+    body: dict[str, Any],
+    session: Session | None,
+    waiting: ExitWait,
+) -> int:
+    """Starts the container and stays with it as far as the flags ask."""
     client = context.client
-    foreground = not flags.on("detach")
-    if foreground and flags.on("sig-proxy"):
-        from sampan.cli.signals import forward_to
-
-        forward_to(client, container)
-    session = _attach(context, flags, container, body)
-    waiting = ExitWait(client, container, removed=flags.on("rm"))
     try:
         client.post(f"/containers/{container}/start")
     except SampanError as error:
@@ -106,7 +105,7 @@ def run(context: Context, flags: Flags, words: list[str]) -> int:
         from sampan.cli.signals import follow_window
 
         follow_window(client, f"/containers/{container}/resize")
-    if not foreground:
+    if flags.on("detach"):
         context.say(container)
         return 0
     _print_id(context, container, body)
@@ -117,6 +116,24 @@ def run(context: Context, flags: Flags, words: list[str]) -> int:
             context.err("read escape sequence\n")
             return 0
     return waiting.result()
+
+
+def run(context: Context, flags: Flags, words: list[str]) -> int:
+    body = body_of(context, flags, words)
+    _prepare(flags, body)
+    container = create(context, flags, body, words[0])
+    if flags.on("sig-proxy") and not flags.on("detach"):
+        from sampan.cli.signals import forward_to
+
+        forward_to(context.client, container)
+    session = _attach(context, flags, container, body)
+    waiting = ExitWait(context.client, container, removed=flags.on("rm"))
+    try:
+        return _follow(context, flags, container, body=body, session=session, waiting=waiting)
+    finally:
+        waiting.close()
+        if session is not None:
+            session.close()
 
 
 RUN = Command(

@@ -59,10 +59,12 @@ def _start_attached(context: Context, flags: Flags, name: str) -> int:
         follow_window(client, path(container, "/resize"))
     try:
         Session(hijacked, tty=tty, stdin=stdin, detach_keys=keys).run()
+        return waiting.result()
     except Detached:
         context.err("read escape sequence\n")
         return 0
-    return waiting.result()
+    finally:
+        waiting.close()
 
 
 def run(context: Context, flags: Flags, names: list[str]) -> int:
