@@ -5,6 +5,8 @@ maps kinds to HTTP statuses, `cli/main.py` to exit codes. A subclass stands besi
 raises it and is built from facts. Nobody matches on message text.
 """
 
+import os
+
 
 class SampanError(Exception):
     """Base of all expected failures.
@@ -64,3 +66,12 @@ class DataLoss(SampanError):
 
 class Internal(SampanError):
     """A mechanism failed: the runtime, the kernel, the disk (HTTP 500)."""
+
+
+class SystemFailed(Internal):
+    """The machine refused a system call: disk full, I/O error, no memory."""
+
+    def __init__(self, error: OSError) -> None:
+        where = f"{error.filename}: " if error.filename else ""
+        why = os.strerror(error.errno).lower() if error.errno else str(error)
+        super().__init__(f"{where}{why}")

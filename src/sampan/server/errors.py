@@ -4,6 +4,7 @@ The Content-Type must be exactly `application/json`: the CLI compares the whole 
 raw JSON when a charset follows.
 """
 
+import errno
 import logging
 
 from aiohttp import web
@@ -19,6 +20,7 @@ from sampan.errors import (
     NotFound,
     NotModified,
     SampanError,
+    SystemFailed,
     Unauthenticated,
     Unavailable,
     Unsupported,
@@ -76,7 +78,9 @@ def expected(error: Exception, *, what: str) -> SampanError:
     """Any exception as one of ours; one that nobody foresaw is logged with its traceback."""
     if isinstance(error, SampanError):
         return error
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return SystemFailed(error)
     log.error("request failed what=%s", what, exc_info=error)
     if isinstance(error, OSError):
-        return Internal(str(error))
+        return SystemFailed(error)
     return Internal(f"{type(error).__name__}: {error}")

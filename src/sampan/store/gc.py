@@ -59,7 +59,7 @@ class Collector:
         """Mark and sweep once."""
         with self._running, self._leases.collecting():
             # candidates first: what is made while the roots are being read is none
-            everything = {found.key: found for found in self._snapshotter.walk()}
+            everything: dict[str, Snapshot] = {one.key: one for one in self._snapshotter.walk()}
             digests = list(self._content.list())
             snapshots, content = self._mark()
             removed, snapshot_bytes = self._sweep_snapshots(everything, snapshots)

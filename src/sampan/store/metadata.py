@@ -20,7 +20,6 @@ from sampan.errors import Internal, NotFound
 from sampan.store import schema
 from sampan.store.members import NoSpace
 
-
 RESERVED_BYTES = 4 << 20  # as long as the log gets between two checkpoints
 
 

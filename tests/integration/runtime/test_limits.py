@@ -1,10 +1,12 @@
 """Limits, statistics and devices of running containers, in the cgroup version of the machine."""
 
+from pathlib import Path
+
 import pytest
 
 from integration.runtime.conftest import collect
 from sampan.linux.cgroup_stats import read_stats
-from sampan.linux.cgroups import Limits
+from sampan.linux.cgroups import Limits, own_procs_file, rejoin
 from sampan.wire.containers import HostSettings, Ulimit
 from sampan.wire.stdcopy import Demultiplexer
 
@@ -87,3 +89,11 @@ def test_a_read_only_root_with_masked_paths(bench, run):
     )
     assert "Read-only file system" in text
     assert text.split()[-1] == "0"
+
+
+def test_rejoining_the_own_group_changes_nothing(layout):
+    before = Path("/proc/self/cgroup").read_text()
+    procs_file = own_procs_file(layout)
+    assert procs_file is not None
+    rejoin(procs_file)
+    assert Path("/proc/self/cgroup").read_text() == before

@@ -24,7 +24,7 @@ from sampan.engine.containers.record import Container, event_attributes
 from sampan.engine.containers.registry import ContainerRegistry
 from sampan.engine.containers.session import Ready, Session, framed, unframed
 from sampan.engine.events import EventLog
-from sampan.errors import Conflict, InvalidArgument, NotFound
+from sampan.errors import Conflict, Internal, InvalidArgument, NotFound
 from sampan.lib.ids import ContainerId, ExecId, random_id
 from sampan.lib.workers import Workers
 from sampan.runtime.facts import HostFacts
@@ -36,6 +36,7 @@ from sampan.wire.execs import ExecCreate, ExecInspect, ExecProcess, ExecStart
 log = logging.getLogger(__name__)
 
 SETTLE_S = 2.0
+START_S = 10.0  # what a resize waits for the start: clients send it as soon as they have their 101
 KEPT_FINISHED = 256  # ended execs that inspect still answers for
 
 
@@ -61,6 +62,7 @@ class _Exec:
     started: bool = False
     task: ExecTask | None = None
     console_size: tuple[int, int] = (0, 0)
+    launched: asyncio.Event = field(default_factory=asyncio.Event)  # or failed to be
     finished: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -158,6 +160,8 @@ class Execs:
             this.exit_code = error.exit_code if isinstance(error, LaunchFailed) else 126
             this.finished.set()
             raise
+        finally:
+            this.launched.set()
         assert this.task is not None
         self._background.spawn(self._watch(this, this.task), what=f"exec {this.id}")
         if request.Detach:
@@ -246,7 +250,13 @@ class Execs:
         )
 
     async def resize(self, exec_id: str, *, rows: int, columns: int) -> None:
+        """Raises Conflict when it has ended, and Internal when nobody starts it."""
         this = self._get(exec_id)
+        try:
+            async with asyncio.timeout(START_S):
+                await this.launched.wait()
+        except TimeoutError:
+            raise Internal("timeout waiting for exec session ready") from None
         if this.task is None or not this.running:
             raise Conflict(f"exec process {exec_id} is not running")
         await this.task.resize(rows, columns)

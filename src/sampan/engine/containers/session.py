@@ -1,9 +1,9 @@
 """A client's conversation with a process: output to it, input from it, half-close, detach keys.
 
 The monitor frames the output already (8-byte headers unless there is a terminal), so a session only
-pumps bytes, unless the client wants the other form (`framed`, `unframed`). Reading ends with `b""` when the process's output is over or the client detached. The
-stream may come later than the session: a client that attached before the start waits here, and so
-does what it types.
+pumps bytes, unless the client wants the other form (`framed`, `unframed`). Reading ends with `b""`
+when the process's output is over or the client detached. The stream may come later than the
+session: a client that attached before the start waits here, and so does what it types.
 """
 
 import asyncio

@@ -24,7 +24,14 @@ from sampan.engine.containers.registry import ContainerRegistry, NoSuchContainer
 from sampan.engine.containers.restart_policy import Restarts
 from sampan.engine.containers.run_resources import Acquired, RunResources
 from sampan.engine.events import EventLog
-from sampan.errors import Conflict, Internal, InvalidArgument, NotModified, SampanError
+from sampan.errors import (
+    Conflict,
+    Internal,
+    InvalidArgument,
+    NotModified,
+    SampanError,
+    SystemFailed,
+)
 from sampan.lib import gotime
 from sampan.lib.ids import ContainerId
 from sampan.lib.log import fields
@@ -180,6 +187,8 @@ def _check_startable(container: Container) -> None:
 
 def _told(error: Exception) -> tuple[Exception, int]:
     """What a failed start answers, and the exit code that inspect shows."""
+    if isinstance(error, OSError):
+        return SystemFailed(error), FAILED
     if not isinstance(error, LaunchFailed):
         return error, FAILED
     message = f"failed to create task for container: {error.message}"
