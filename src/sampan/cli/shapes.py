@@ -75,7 +75,14 @@ LISTS = frozenset(
 )
 
 # Go's spelling of a field -> the JSON name.
-SPELLINGS = {"ID": "Id", "NanoCPUs": "NanoCpus", "DNS": "Dns", "Isdirectory": "IsDirectory"}
+SPELLINGS = {
+    "APIVersion": "ApiVersion",
+    "DNS": "Dns",
+    "DNSOptions": "DnsOptions",
+    "DNSSearch": "DnsSearch",
+    "ID": "Id",
+    "NanoCPUs": "NanoCpus",
+}
 
 # Members with `omitempty`, by the object they belong to; "" is the inspected object itself.
 ABSENT: dict[str, dict[str, object]] = {

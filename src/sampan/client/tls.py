@@ -35,13 +35,16 @@ def context_for(files: TlsFiles) -> ssl.SSLContext:
 class TlsStream:
     """A TLS connection; see `transport.Stream`.
 
-    One thread may read while another writes: the TLS state is touched under `_lock`, which is
-    never held while waiting for the network's input.
+    One thread may read while another writes. The TLS state is touched under `_lock`, which is never
+    held while waiting for the network: the engine may stop reading until we have read. `_sending`
+    keeps records in their order on the wire.
     """
 
     def __init__(self, connected: _socket.socket, host: str, context: ssl.SSLContext) -> None:
         self._socket = connected
         self._lock = _thread.allocate_lock()
+        self._sending = _thread.allocate_lock()
+        self._early = b""  # decrypted by `shutdown_write`
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
@@ -72,10 +75,13 @@ class TlsStream:
     def recv(self, size: int, /) -> bytes:
         while True:
             with self._lock:
+                if self._early:
+                    data, self._early = self._early[:size], self._early[size:]
+                    return data
                 try:
                     return self._tls.read(size)
                 except ssl.SSLWantReadError:
-                    self._flush()
+                    pass  # an answer to a key update goes out with the next data
                 except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
                     return b""
             self._fill()
@@ -83,19 +89,39 @@ class TlsStream:
     def sendall(self, data: bytes, /) -> None:
         view = memoryview(data)
         while view:
-            with self._lock:
-                view = view[self._tls.write(view) :]
-                self._flush()
+            with self._sending:
+                with self._lock:
+                    view = view[self._tls.write(view[:_CHUNK]) :]
+                    records = self._outgoing.read()
+                self._socket.sendall(records)
 
     def shutdown_write(self) -> None:
-        with self._lock:
+        with self._sending:
+            with self._lock:
+                self._drain()
+                try:
+                    self._tls.unwrap()
+                except ssl.SSLError:
+                    pass  # close_notify is made; the peer's own may come much later
+                records = self._outgoing.read()
             try:
-                self._tls.unwrap()
-            except ssl.SSLError:
-                self._flush()  # close_notify is out; the peer's own may come much later
+                self._socket.sendall(records)
+            except OSError:
+                return  # the other side has gone: nothing left to tell it
+
+    def _drain(self) -> None:
+        """OpenSSL looks for the peer's close_notify at once and would drop data before it."""
+        try:
+            while data := self._tls.read(_CHUNK):
+                self._early += data
+        except ssl.SSLError:
+            return
 
     def abort(self) -> None:
-        self._socket.shutdown(_socket.SHUT_RDWR)
+        try:
+            self._socket.shutdown(_socket.SHUT_RDWR)
+        except OSError:
+            return
 
     def close(self) -> None:
         self._socket.close()

@@ -62,7 +62,17 @@ class Config:
     dns: tuple[str, ...] = ()
     dns_opts: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
+    tls: bool | None = None  # None: nothing was said
+    tls_verify: bool | None = None
+    tls_ca: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
     validate: bool = False
+
+    @property
+    def tls_on(self) -> bool:
+        """Asking about verification, either way, asks for TLS."""
+        return bool(self.tls) or self.tls_verify is not None
 
 
 class InvalidConfig(InvalidArgument):

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sampan.daemon import addresses
 from sampan.errors import Conflict, InvalidArgument, Unavailable
 from sampan.lib.log import fields
 
@@ -21,7 +22,6 @@ log = logging.getLogger(__name__)
 
 GROUPS = ("docker", "sampan")  # the first that exists owns the socket
 SOCKET_MODE = 0o660
-TCP_PORT = 2375  # dockerd's without TLS
 BACKLOG = 512
 SYSTEMD_FIRST = 3  # sd_listen_fds(3)
 
@@ -38,6 +38,14 @@ class Listeners:
     sockets: tuple[socket.socket, ...]
     files: tuple[Path, ...]
 
+    @property
+    def tcp_addresses(self) -> list[tuple[str, int]]:
+        return [
+            listener.getsockname()[:2]
+            for listener in self.sockets
+            if listener.family != socket.AF_UNIX
+        ]
+
     def close(self) -> None:
         for path in self.files:
             path.unlink(missing_ok=True)
@@ -45,8 +53,10 @@ class Listeners:
             listener.close()
 
 
-def open_listeners(hosts: tuple[str, ...], group: str) -> Listeners:
-    """Bind all of `hosts`. Nothing stays open when one fails."""
+def open_listeners(
+    hosts: tuple[str, ...], group: str, *, tcp_port: int = addresses.PLAIN_PORT
+) -> Listeners:
+    """Bind all of `hosts`; `tcp_port` is for those without one. All or none."""
     sockets: list[socket.socket] = []
     files: list[Path] = []
     try:
@@ -57,7 +67,7 @@ def open_listeners(hosts: tuple[str, ...], group: str) -> Listeners:
                     sockets.append(_unix(Path(rest), group))
                     files.append(Path(rest))
                 case "tcp":
-                    sockets.append(_tcp(rest))
+                    sockets.append(_tcp(rest, tcp_port))
                 case _:
                     sockets.extend(_systemd())
     except BaseException:
@@ -129,12 +139,9 @@ def _group_id(group: str, path: Path) -> int:
     return 0
 
 
-def _tcp(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":") if ":" in address else (address, "", str(TCP_PORT))
-    host = host.strip("[]") or "127.0.0.1"
+def _tcp(address: str, default_port: int) -> socket.socket:
+    host, port = addresses.split(address, default_port=default_port)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    if host not in {"127.0.0.1", "localhost", "::1"}:
-        log.warning(fields("listening on TCP without TLS gives root to the network", host=address))
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -16,11 +16,13 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sampan.daemon import flags
+from sampan.daemon import addresses, flags, tls
 from sampan.daemon.claims import DataRootLock, Pidfile
 from sampan.daemon.config import Config, load
 from sampan.daemon.instance import Instance, derive
@@ -31,6 +33,7 @@ from sampan.lib.log import fields
 
 if TYPE_CHECKING:
     from sampan.daemon.wiring import Daemon
+    from sampan.server.app import ApiServer
 
 log = logging.getLogger("sampan.daemon")
 
@@ -70,22 +73,39 @@ def _run(config: Config, words: list[str]) -> int:
         sys.stderr.write("sampan daemon needs root privileges\n")
         return EXIT_FAILURE
     instance = derive(config)
+    tls.check_exposure(config)
+    context = tls.server_context(config)
+    tcp_port = addresses.TLS_PORT if context else addresses.PLAIN_PORT
     os.umask(0o022)
     with ExitStack() as undo:
         lock = DataRootLock(instance.lock)
         undo.callback(lock.release)
-        listeners = open_listeners(config.hosts, config.group)
+        listeners = open_listeners(config.hosts, config.group, tcp_port=tcp_port)
         undo.callback(listeners.close)
+        tls.check_exposure(config, listeners.tcp_addresses)
         pidfile = Pidfile(config.pidfile)
         undo.callback(pidfile.release)
         faulthandler.register(signal.SIGUSR1, all_threads=True)
-        asyncio.run(_serve(config, instance, listeners, words))
+        asyncio.run(_serve(config, instance, _Doors(listeners, context), words))
     return 0
 
 
-async def _serve(
-    config: Config, instance: Instance, listeners: Listeners, words: list[str]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Doors:
+    """Where clients come in; `tls` is for the TCP sockets."""
+
+    listeners: Listeners
+    tls: ssl.SSLContext | None
+
+    async def open(self, server: "ApiServer") -> None:
+        for listener in self.listeners.sockets:
+            context = None if listener.family == socket.AF_UNIX else self.tls
+            await server.listen(listener, context)
+            address = listener.getsockname()
+            log.info(fields("API listening", address=address, tls=context is not None))
+
+
+async def _serve(config: Config, instance: Instance, doors: _Doors, words: list[str]) -> None:
     from sampan.daemon.wiring import Daemon  # the engine is imported once the claims are ours
 
     stop = asyncio.Event()
@@ -94,9 +114,7 @@ async def _serve(
         loop.add_signal_handler(number, _stop, stop, number)
     async with Daemon(config, instance) as daemon:
         loop.add_signal_handler(signal.SIGHUP, _reload, daemon, words)
-        for listener in listeners.sockets:
-            await daemon.server.listen(listener)
-            log.info(fields("API listening", address=listener.getsockname()))
+        await doors.open(daemon.server)
         gc.collect()
         gc.freeze()
         notify("READY=1")

@@ -94,6 +94,17 @@ SETTINGS: tuple[Setting, ...] = (
         "registry_mirrors",
         "Preferred mirror of Docker Hub",
     ),
+    Setting("tls", "tls", Kind.BOOLEAN, "tls", "Use TLS on tcp sockets; implied by --tlsverify"),
+    Setting("tlscacert", "tlscacert", Kind.TEXT, "tls_ca", "Trust certs signed only by this CA"),
+    Setting("tlscert", "tlscert", Kind.TEXT, "tls_cert", "Path to TLS certificate file"),
+    Setting("tlskey", "tlskey", Kind.TEXT, "tls_key", "Path to TLS key file"),
+    Setting(
+        "tlsverify",
+        "tlsverify",
+        Kind.BOOLEAN,
+        "tls_verify",
+        "Use TLS and let in only clients with a certificate",
+    ),
     Setting("validate", "", Kind.BOOLEAN, "validate", "Check the configuration and exit"),
 )
 

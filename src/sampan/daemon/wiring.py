@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sampan.daemon import tls
 from sampan.daemon.adapters import DiskUsages, Tallies, layers_size
 from sampan.daemon.building import make_builds
 from sampan.daemon.claims import engine_id
@@ -153,7 +154,7 @@ class Daemon:
             insecure_registries=config.insecure_registries,
             registry_mirrors=config.registry_mirrors,
             address_pools=config.default_address_pools,
-            warnings=tuple(filter(None, [runtimes.note])),
+            warnings=(*filter(None, [runtimes.note]), *tls.warnings(config)),
         )
 
     def reload(self, config: Config) -> None:

@@ -10,7 +10,9 @@ import asyncio
 import logging
 import re
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import cast
 
 from aiohttp import web
@@ -23,6 +25,7 @@ from sampan.server.connection import Connection, Handed
 from sampan.server.errors import PageNotFound, error_response, expected
 from sampan.server.hangups import Hangups
 from sampan.server.routes import Route, RouteTable
+from sampan.server.tls import TlsLink
 from sampan.wire.versions import ENGINE_VERSION, MAXIMUM, split_path
 
 log = logging.getLogger(__name__)
@@ -74,13 +77,16 @@ class ApiServer:
         self._server = _ConnectionServer(self._handle)
         self._listeners: list[asyncio.Server] = []
 
-    async def listen(self, listener: socket.socket) -> None:
+    async def listen(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Accept on a bound socket; what queued in its backlog is served now."""
         loop = asyncio.get_running_loop()
+        make: Callable[[], asyncio.Protocol] = self._server
+        if tls is not None:
+            make = partial(TlsLink, tls, self._server)
         if listener.family == socket.AF_UNIX:
-            server = await loop.create_unix_server(self._server, sock=listener, backlog=BACKLOG)
+            server = await loop.create_unix_server(make, sock=listener, backlog=BACKLOG)
         else:
-            server = await loop.create_server(self._server, sock=listener, backlog=BACKLOG)
+            server = await loop.create_server(make, sock=listener, backlog=BACKLOG)
         self._listeners.append(server)
 
     async def close(self) -> None:

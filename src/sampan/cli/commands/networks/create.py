@@ -81,6 +81,8 @@ def run(context: Context, flags: Flags, names: list[str]) -> int:
         "Options": flags.mapping("opt"),
         "Labels": flags.mapping("label"),
         "Name": names[0],
+        # Engines before API 1.44 allow a second network of the same name unless asked to check.
+        "CheckDuplicate": True,
     }
     for version in ("4", "6"):
         if flags.given(f"ipv{version}"):
