@@ -21,7 +21,7 @@ from sampan.builder.trees import resolve
 from sampan.errors import InvalidArgument
 from sampan.lib.tarstream import CHUNK, Entry, Kind, Readable, TarReader
 from sampan.store.decompress import decompressed
-from sampan.store.extractor import clean_parts
+from sampan.store.members import BadEntry, clean_parts
 
 _BUFFER_BYTES = 1 << 20
 _TEXT_LIMIT = 8 << 20  # a Dockerfile or .dockerignore longer than this is a mistake
@@ -113,6 +113,9 @@ class ContextTree:
             self._entries[path] = entry
             return
         folder, _, name = path.rpartition("/")
+        above = self._entries.get(folder)
+        if above is not None and above.kind is not Kind.DIRECTORY:
+            raise BadEntry("open", path, "not a directory")
         if folder not in self._names:
             implied = Entry(name=folder, kind=Kind.DIRECTORY, mode=0o755)
             self._place(folder, implied)

@@ -73,10 +73,17 @@ def _tls(flags: Flags, environment: dict[str, str]) -> TlsFiles | None:
     folder = environment.get("DOCKER_CERT_PATH") or default_directory(environment)
     return TlsFiles(
         flags.text("tlscacert") or f"{folder}/ca.pem",
-        flags.text("tlscert") or f"{folder}/cert.pem",
-        flags.text("tlskey") or f"{folder}/key.pem",
+        flags.text("tlscert") or _if_there(f"{folder}/cert.pem"),
+        flags.text("tlskey") or _if_there(f"{folder}/key.pem"),
         verify=verify,
     )
+
+
+def _if_there(path: str) -> str:
+    """A client may do without a certificate of its own."""
+    import os
+
+    return path if os.access(path, os.F_OK) else ""
 
 
 def _unknown(words: Sequence[str]) -> int:

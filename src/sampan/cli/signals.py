@@ -52,24 +52,28 @@ def forward_to(client: Client, container: str) -> None:
             signal.signal(number, handle)
 
 
-def _resize(client: Client, path: str) -> bool:
+def _resize(client: Client, path: str, *, more: int = 0) -> bool:
     from sampan.cli.terminal import size
 
     rows, columns = size(1)
     if not rows and not columns:
         return True
     try:
-        client.post(path, [("h", str(rows)), ("w", str(columns))])
+        client.post(path, [("h", str(rows + more)), ("w", str(columns + more))])
     except SampanError:
         return False
     return True
 
 
-def follow_window(client: Client, path: str) -> None:
+def follow_window(client: Client, path: str, *, redraw: bool = False) -> None:
     """Sets the terminal behind `path` (".../resize") to our size, now and on each change.
+
+    `redraw` sets another size first: programs draw their screen again when the size changes.
 
     A process that has only just been started may not have its terminal yet: tried again shortly.
     """
+    if redraw:
+        _resize(client, path, more=1)
     for attempt in range(RESIZE_TRIES):
         if _resize(client, path):
             break

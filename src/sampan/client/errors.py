@@ -46,6 +46,13 @@ class ConnectFailed(Unavailable):
         super().__init__(f"error during connect: {what}: {reason}")
 
 
+class UnusableFile(InvalidArgument):
+    """A file with TLS material is missing or garbled."""
+
+    def __init__(self, path: str, reason: object) -> None:
+        super().__init__(f"unable to resolve docker endpoint: open {path}: {reason}")
+
+
 class BadHost(InvalidArgument):
     """A host URL that can't be used."""
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import _socket
 import _thread
 import ssl
+from contextlib import suppress
 
-from sampan.client.errors import ConnectFailed
+from sampan.client.errors import ConnectFailed, UnusableFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,14 +22,20 @@ _CHUNK = 65536
 
 
 def context_for(files: TlsFiles) -> ssl.SSLContext:
+    """Raises UnusableFile."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if files.verify:
-        context.load_verify_locations(files.ca)
-    else:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if files.certificate:
-        context.load_cert_chain(files.certificate, files.key)
+    path = files.ca
+    try:
+        if files.verify:
+            context.load_verify_locations(path)
+        else:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        path = files.certificate
+        if path:
+            context.load_cert_chain(path, files.key or None)
+    except OSError as error:
+        raise UnusableFile(path, error.strerror or error) from error
     return context
 
 
@@ -99,10 +106,8 @@ class TlsStream:
         with self._sending:
             with self._lock:
                 self._drain()
-                try:
+                with suppress(ssl.SSLError):  # close_notify is made; the peer's comes later
                     self._tls.unwrap()
-                except ssl.SSLError:
-                    pass  # close_notify is made; the peer's own may come much later
                 records = self._outgoing.read()
             try:
                 self._socket.sendall(records)
@@ -131,8 +136,12 @@ class TlsStream:
 
 
 def wrap(connected: _socket.socket, host: str, files: TlsFiles) -> TlsStream:
+    """Raises ConnectFailed, or UnusableFile."""
     try:
         return TlsStream(connected, host, context_for(files))
     except OSError as error:
         connected.close()
         raise ConnectFailed(f"TLS to {host}", error) from error
+    except UnusableFile:
+        connected.close()
+        raise

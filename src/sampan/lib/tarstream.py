@@ -9,8 +9,8 @@ sparse files, xattrs as SCHILY.xattr.*). Global PAX headers are passed over, as 
 
 The reader only says what the archive says: names may be absolute, hold ".." or anything else.
 Whoever extracts must check them (store/extractor.py). Names are str with surrogate escapes.
-Messages of damage are those of Go's archive/tar, which Docker's clients show. Writing is in
-lib/tarwriter.py.
+Messages of damage are those of Go's archive/tar, which Docker's clients show; like there, an
+archive may end at any entry's end, even unpadded. Writing is in lib/tarwriter.py.
 """
 
 import os
@@ -211,8 +211,13 @@ class TarReader:
         return data
 
     def _next(self) -> Entry | None:
-        self._skip(self._left + self._padding)
+        left, padding = self._left, self._padding
         self._left = self._padding = 0
+        self._skip(left)
+        try:
+            self._skip(padding)
+        except UnexpectedEof:  # the docker CLI's build contexts may end right after the last data
+            return None
         records: dict[str, bytes] = {}
         while True:
             header = self._block()

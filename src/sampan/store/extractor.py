@@ -72,9 +72,8 @@ class Extractor:
         self._into = into
         self._owner = owner
         self._keep_directories = keep_directories
-        self._root_fd = os.open(
-            root, _DIR_FLAGS & ~os.O_NOFOLLOW
-        )  # the tree itself is ours to name
+        # whose name is ours, so it may be a link
+        self._root_fd = os.open(root, _DIR_FLAGS & ~os.O_NOFOLLOW)
         self._open: OrderedDict[Parts, int] = OrderedDict()
         self._retired: list[int] = []
         self._dir_times: dict[Parts, int] = {}
@@ -276,7 +275,7 @@ class Extractor:
 
     def _walk(self, parts: Parts, *, create: bool) -> int | Parts:
         """Open name by name; at a symlink, say where the whole path leads instead."""
-        depth = len(parts) - 1
+        depth = max(len(parts) - 1, 0)  # a link may lead to the tree itself: no parts
         while depth and parts[:depth] not in self._open:
             depth -= 1
         current = os.dup(self._open[parts[:depth]] if depth else self._root_fd)

@@ -127,6 +127,33 @@ def test_hangup_reloads_the_file(start):
     assert daemon.info()["Labels"] == ["a=b"]
 
 
+def test_reload_is_an_event_and_reaches_registries_and_the_log(start):
+    daemon = start().ready()
+    now = time.time()
+    settings = {"insecure-registries": ["reg.test:5000"], "registry-mirrors": ["http://m.test"]}
+    (daemon.home / "daemon.json").write_text(json.dumps({**settings, "log-level": "debug"}))
+    daemon.child.send_signal(signal.SIGHUP)
+    words = ("--since", str(now), "--until", str(now + 2), "--filter", "type=daemon")
+    _, events, _ = daemon.docker("events", *words, "--format", "{{.Action}}")
+    assert events == "reload\n"
+    found = daemon.info()["RegistryConfig"]
+    assert found["IndexConfigs"]["reg.test:5000"]["Secure"] is False
+    assert found["Mirrors"] == ["http://m.test/"]
+    assert b"level=debug" in daemon.log.read_bytes()
+
+
+def test_plain_tcp_for_the_network_is_refused_unless_asked_for(start):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"tcp://0.0.0.0:{probe.getsockname()[1]}"
+    refused = start("-H", address)
+    assert refused.child.wait(20) == 1
+    assert f"refusing to listen on {address} without TLS" in refused.log.read_text()
+    allowed = start("-H", address, "--tls=false").ready()
+    (warning,) = (text for text in allowed.info()["Warnings"] if "API" in text)
+    assert "without encryption" in warning
+
+
 def test_validate_only_checks(tmp_path):
     path = tmp_path / "daemon.json"
     path.write_text('{"labels": ["a=b"]}')

@@ -161,7 +161,7 @@ def test_an_empty_source_has_no_entries():
     assert entries(bytes(1024)) == []
 
 
-@pytest.mark.parametrize("cut", [1, 511, 512 + 1, 512 + 600, 2048 + 100])
+@pytest.mark.parametrize("cut", [1, 511, 512 + 1, 512 + 600, 2048])
 def test_truncation_is_an_unexpected_eof(cut):
     data = made_by_tarfile([(info("a"), b"x" * 1000), (info("b"), b"y")], tarfile.USTAR_FORMAT)
     reader = TarReader(io.BytesIO(data[:cut]))
@@ -169,6 +169,12 @@ def test_truncation_is_an_unexpected_eof(cut):
         for _ in reader:
             while reader.read():
                 pass
+
+
+@pytest.mark.parametrize("cut", [2048 + 1, 2048 + 100, 2048 + 512])
+def test_an_archive_may_end_after_the_data_of_an_entry(cut):
+    data = made_by_tarfile([(info("a"), b"x" * 1000), (info("b"), b"y")], tarfile.USTAR_FORMAT)
+    assert [entry.name for entry in entries(data[:cut])] == ["a", "b"]
 
 
 def test_garbage_is_an_invalid_header():

@@ -174,6 +174,18 @@ def test_link_loops_end(world, make_tar):
         layer(data, world)
 
 
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize("target", ["..", "/", "../.."])
+def test_a_link_to_the_tree_itself_is_followed_and_ends(world, make_tar, target):
+    members = [
+        make_tar.member("d", DIR),
+        make_tar.member("d/up", SYMLINK, linkname=target),
+        (make_tar.member("d/up/file", size=4), b"text"),
+    ]
+    layer(make_tar(members=members), world)
+    assert (world / "file").read_text() == "text"
+
+
 def test_the_marks_of_overlay_itself_are_dropped(world, make_tar):
     keys = ["trusted.overlay.redirect", "trusted.overlay.opaque", "user.overlay.metacopy"]
     headers = {f"SCHILY.xattr.{key}": "y" for key in keys} | {"SCHILY.xattr.user.note": "n"}

@@ -9,7 +9,7 @@ CONTAINER = {
     "Image": "docker.io/library/busybox@sha256:" + "a" * 64,
     "ImageID": "sha256:" + "b" * 64,
     "Command": "sh -c 'echo a very long command'",
-    "Created": int(time.time()) - 125,
+    "Created": 1_700_000_000,
     "Status": "Up 2 minutes",
     "State": "running",
     "Ports": [{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"}],
@@ -22,7 +22,8 @@ CONTAINER = {
 
 
 def test_ps_prints_dockers_columns(sampan, engine):
-    engine.on("GET", "/containers/json", [CONTAINER])
+    created = int(time.time()) - 125
+    engine.on("GET", "/containers/json", [{**CONTAINER, "Created": created}])
     lines = sampan("ps").out.splitlines()
     assert lines[0].split("  ")[0] == "CONTAINER ID"
     assert lines[1].startswith('ffffffffffff   busybox   "sh -c \'echo a very …"   2 minutes ago ')

@@ -52,13 +52,13 @@ def run(context: Context, flags: Flags, names: list[str]) -> int:
     if tty and sys.stdout.isatty():
         from sampan.cli.signals import follow_window
 
-        follow_window(client, path(name, "/resize"))
+        follow_window(client, path(name, "/resize"), redraw=True)
     try:
         Session(hijacked, tty=tty, stdin=stdin, detach_keys=keys).run()
         return waiting.result()
     except Detached:
         context.err("read escape sequence\n")
-        return 0
+        return 1
     finally:
         waiting.close()
 

@@ -54,6 +54,7 @@ def _stat(context: Context, container: str, path: str) -> ContainerPath | None:
         if error.status == 404:
             return None
         raise
+    response.close()
     return ContainerPath(response)
 
 

@@ -63,7 +63,7 @@ def _attached(context: Context, flags: Flags, process: str, keys: str) -> int:
         Session(hijacked, tty=tty, stdin=flags.on("interactive"), detach_keys=keys).run()
     except Detached:
         context.err("read escape sequence\n")
-        return 0
+        return 1
     return int(context.client.get(f"/exec/{process}/json")["ExitCode"] or 0)
 
 

@@ -113,7 +113,6 @@ def _follow(
         try:
             session.run()
         except Detached:
-            context.err("read escape sequence\n")
             return 0
     return waiting.result()
 

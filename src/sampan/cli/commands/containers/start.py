@@ -61,7 +61,6 @@ def _start_attached(context: Context, flags: Flags, name: str) -> int:
         Session(hijacked, tty=tty, stdin=stdin, detach_keys=keys).run()
         return waiting.result()
     except Detached:
-        context.err("read escape sequence\n")
         return 0
     finally:
         waiting.close()
