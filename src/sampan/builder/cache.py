@@ -45,6 +45,10 @@ class BuildCache:
         }
         await self._workers.run(self._documents.put_many, bodies)
 
+    def entries(self) -> list[tuple[str, str]]:
+        """(key, image id) of all that is remembered; some images may be gone. Blocks."""
+        return [(key, body.decode()) for key, body in self._documents.all()]
+
     async def prune(self) -> int:
         """Drop the entries whose images are gone; returns how many."""
         return await self._workers.run(self._prune)

@@ -133,6 +133,12 @@ ABSENT: dict[str, dict[str, object]] = {
 }
 
 
+# The order of Go's fields where engines are known to send another: it shows in `json`.
+ORDER = {
+    "Healthcheck": ("Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"),
+}
+
+
 def _null(key: str) -> object:
     if key in LISTS:
         return NilList()
@@ -149,7 +155,9 @@ def typed(value: object, key: str = "", parent: str = "") -> object:
         return value
     if key in MAPS or (key, parent) == ("Config", "LogConfig"):
         return {name: typed(member) for name, member in value.items()}
-    members = {name: typed(member, name, key) for name, member in value.items()}
+    names = [name for name in ORDER.get(key, ()) if name in value]
+    names += [name for name in value if name not in names]
+    members = {name: typed(value[name], name, key) for name in names}
     return GoStruct(members, _defaults(key, members))
 
 

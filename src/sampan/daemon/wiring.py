@@ -9,13 +9,13 @@ import logging
 import os
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sampan.builder.cache import BuildCache
 from sampan.daemon import tls
-from sampan.daemon.adapters import DiskUsages, Tallies, layers_size
+from sampan.daemon.adapters import Tallies
 from sampan.daemon.building import make_builds
 from sampan.daemon.claims import engine_id
 from sampan.daemon.collecting import CollectionLoop
@@ -27,6 +27,7 @@ from sampan.daemon.instance import Instance
 from sampan.daemon.mechanisms import start_mechanisms
 from sampan.daemon.storage import open_storage
 from sampan.engine.containers.usage import ContainerUsage
+from sampan.engine.disk_usage import DiskUsages
 from sampan.engine.info import EngineFacts, SystemInfo, backing_filesystem, host_facts
 from sampan.engine.networks import Networks
 from sampan.engine.volumes import Volumes
@@ -107,12 +108,15 @@ class Daemon:
     def _system_routes(
         self, containers: Containers, images: Images, registries: Registries
     ) -> list[Route]:
-        core, parts = self._core, self._parts
+        core, parts, storage = self._core, self._parts, self._core.storage
         usage = DiskUsages(
             containers=containers.lister,
-            images=images.listing,
+            listing=images.listing,
             volumes=parts.volumes,
-            layers=partial(layers_size, core.storage.snapshots),
+            cache=BuildCache(storage.documents("buildcache"), storage.images, core.workers),
+            images=storage.images,
+            content=storage.content,
+            snapshots=storage.snapshots,
             workers=core.workers,
         )
         networks = Networks(

@@ -241,7 +241,7 @@ def _forwarding() -> bool:
 def _registry_config(facts: EngineFacts) -> RegistryServiceConfig:
     networks = [entry for entry in facts.insecure_registries if "/" in entry]
     hosts = [entry for entry in facts.insecure_registries if "/" not in entry]
-    mirrors = list(facts.registry_mirrors)
+    mirrors = [f"{mirror.rstrip('/')}/" for mirror in facts.registry_mirrors]
     official = IndexInfo(Name="docker.io", Mirrors=mirrors, Secure=True, Official=True)
     return RegistryServiceConfig(
         InsecureRegistryCIDRs=["::1/128", "127.0.0.0/8", *networks],

@@ -22,26 +22,28 @@ _PROTO_NUM, _PROTO_DST_PORT = 1, 3
 _NESTED = 0x8000
 
 
-def forget_udp_port(port: int) -> int:
-    """Drop the IPv4 UDP flows whose clients sent to `port`; returns how many there were."""
+def forget_udp_port(port: int, family: socket.AddressFamily = socket.AF_INET) -> int:
+    """Drop the UDP flows of a family whose clients sent to `port`; returns how many there were."""
     kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
     with socket.socket(socket.AF_NETLINK, kind, _NETLINK_NETFILTER) as channel:
         channel.bind((0, 0))
-        flows = [flow for flow in _dump(channel) if _sent_to(flow, port)]
+        flows = [flow for flow in _dump(channel, family) if _sent_to(flow, port)]
         for flow in flows:
-            _delete(channel, flow)
+            _delete(channel, family, flow)
     return len(flows)
 
 
-def _send(channel: socket.socket, kind: int, flags: int, body: bytes) -> None:
-    family = struct.pack(">BBH", socket.AF_INET, 0, 0)
-    length = HEADER.size + len(family) + len(body)
-    channel.send(HEADER.pack(length, kind, flags | REQUEST, 1, 0) + family + body)
+def _send(
+    channel: socket.socket, family: socket.AddressFamily, kind: int, flags: int, body: bytes
+) -> None:
+    head = struct.pack(">BBH", family, 0, 0)
+    length = HEADER.size + len(head) + len(body)
+    channel.send(HEADER.pack(length, kind, flags | REQUEST, 1, 0) + head + body)
 
 
-def _dump(channel: socket.socket) -> list[bytes]:
-    """The original-direction tuple of every tracked IPv4 flow."""
-    _send(channel, _GET, _DUMP, b"")
+def _dump(channel: socket.socket, family: socket.AddressFamily) -> list[bytes]:
+    """The original-direction tuple of every tracked flow."""
+    _send(channel, family, _GET, _DUMP, b"")
     found: list[bytes] = []
     while True:
         data = channel.recv(1 << 16)
@@ -62,9 +64,9 @@ def _sent_to(flow: bytes, port: int) -> bool:
     ) == struct.pack(">H", port)
 
 
-def _delete(channel: socket.socket, flow: bytes) -> None:
+def _delete(channel: socket.socket, family: socket.AddressFamily, flow: bytes) -> None:
     body = struct.pack("=HH", len(flow) + 4, _TUPLE_ORIG | _NESTED) + flow
-    _send(channel, _DELETE, ACK, body)
+    _send(channel, family, _DELETE, ACK, body)
     answer = channel.recv(1 << 16)
     _, kind, _, _, _ = HEADER.unpack_from(answer)
     number = -struct.unpack_from("=i", answer, HEADER.size)[0] if kind == ERROR else 0

@@ -108,3 +108,9 @@ class Netlink:
         """The unicast routes of the main table; the default one has prefix length 0."""
         parsed = map(rtmessages.parse_route, self._ask(rtmessages.get_routes(version)))
         return [route for route in parsed if route]
+
+    def claimed(self, version: int = 4) -> list[rtmessages.Net]:
+        """Destinations that any routing table knows, but for defaults (and halves of one)."""
+        bodies = self._ask(rtmessages.get_routes(version))
+        parsed = (rtmessages.parse_route(body, claims=True) for body in bodies)
+        return [way.destination for way in parsed if way and way.destination.prefixlen > 1]

@@ -31,16 +31,18 @@ REQUEST, ACK, DUMP = 1, 4, 0x300  # NLM_F_*
 _REPLACE, _EXCL, _CREATE = 0x100, 0x200, 0x400
 ERROR, DONE = 2, 3  # NLMSG_*
 
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER = 1, 3, 4, 10
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
 _IFLA_LINKINFO, _IFLA_NET_NS_FD = 18, 28
 _INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA = 1, 2, 4, 5
-_VETH_INFO_PEER = 1
+_VETH_INFO_PEER, _MACVLAN_MODE, _VLAN_ID = 1, 1, 1
 _BRPORT_MODE, _BRPORT_ISOLATED = 4, 33  # IFLA_BRPORT_MODE is hairpin
 _IFF_UP = 1
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
 _IFA_F_NODAD = 0x02
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
 _RT_TABLE_MAIN, _RTPROT_BOOT, _SCOPE_UNIVERSE, _SCOPE_LINK, _RTN_UNICAST = 254, 3, 0, 253, 1
+_RTN_CLAIMS = frozenset({1, 6, 7, 8})  # unicast, blackhole, unreachable, prohibit
+_RT_TABLE_LOCAL = 255
 _NLA_NESTED = 0x8000
 
 HEADER = struct.Struct("=IHHII")
@@ -81,6 +83,21 @@ class Veth:
     peer_netns: int
     peer_mac: str
     mtu: int = 0  # 0: the kernel's default
+
+
+MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
+
+
+@dataclass(frozen=True, slots=True)
+class Macvlan:
+    """`name` in the namespace `netns`, a second face of the link with index `parent` here."""
+
+    name: str
+    parent: int
+    netns: int
+    mac: str
+    mode: str = "bridge"
+    mtu: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +187,35 @@ def create_veth(veth: Veth) -> Request:
     body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, _IFF_UP, _IFF_UP) + _text(_IFLA_IFNAME, veth.name)
     body += mtu + _u32(_IFLA_MASTER, veth.master)
     body += _nest(_IFLA_LINKINFO, _text(_INFO_KIND, "veth") + data)
+    return Request(_NEWLINK, ACK | _CREATE | _EXCL, body)
+
+
+def create_veth_pair(name: str, peer: str) -> Request:
+    """Both ends here, both up: what one sends the other gets."""
+    far = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, _IFF_UP, _IFF_UP) + _text(_IFLA_IFNAME, peer)
+    data = _nest(_INFO_DATA, _attr(_VETH_INFO_PEER, far))
+    body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, _IFF_UP, _IFF_UP) + _text(_IFLA_IFNAME, name)
+    body += _nest(_IFLA_LINKINFO, _text(_INFO_KIND, "veth") + data)
+    return Request(_NEWLINK, ACK | _CREATE | _EXCL, body)
+
+
+def create_macvlan(link: Macvlan) -> Request:
+    """Made in the namespace where it belongs; still down."""
+    body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + _text(_IFLA_IFNAME, link.name)
+    body += _u32(_IFLA_LINK, link.parent) + _u32(_IFLA_NET_NS_FD, link.netns)
+    body += _attr(_IFLA_ADDRESS, _mac(link.mac))
+    if link.mtu:
+        body += _u32(_IFLA_MTU, link.mtu)
+    data = _nest(_INFO_DATA, _u32(_MACVLAN_MODE, MACVLAN_MODES[link.mode]))
+    body += _nest(_IFLA_LINKINFO, _text(_INFO_KIND, "macvlan") + data)
+    return Request(_NEWLINK, ACK | _CREATE | _EXCL, body)
+
+
+def create_vlan(name: str, parent: int, number: int) -> Request:
+    """The tagged part `number` of what goes over `parent`; up."""
+    body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, _IFF_UP, _IFF_UP) + _text(_IFLA_IFNAME, name)
+    data = _nest(_INFO_DATA, _attr(_VLAN_ID, struct.pack("=H", number)))
+    body += _u32(_IFLA_LINK, parent) + _nest(_IFLA_LINKINFO, _text(_INFO_KIND, "vlan") + data)
     return Request(_NEWLINK, ACK | _CREATE | _EXCL, body)
 
 
@@ -265,10 +311,16 @@ def parse_address(body: bytes) -> tuple[int, Interface] | None:
     return index, IPv4Interface(text) if family == socket.AF_INET else IPv6Interface(text)
 
 
-def parse_route(body: bytes) -> Route | None:
-    """None for what isn't a unicast route of the main table."""
+def parse_route(body: bytes, *, claims: bool = False) -> Route | None:
+    """None for what isn't a unicast route of the main table.
+
+    With `claims` every route that says an address is spoken for counts: those of other tables
+    (policy routing, VPNs), and those that refuse.
+    """
     family, length, _, _, table, _, _, kind, _ = _RTMSG.unpack_from(body)
-    if table != _RT_TABLE_MAIN or kind != _RTN_UNICAST:
+    if claims and (table == _RT_TABLE_LOCAL or kind not in _RTN_CLAIMS):
+        return None
+    if not claims and (table != _RT_TABLE_MAIN or kind != _RTN_UNICAST):
         return None
     values = dict(attributes(body, _RTMSG.size))
     base = values.get(_RTA_DST, b"\0" * (4 if family == socket.AF_INET else 16))

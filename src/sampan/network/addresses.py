@@ -18,7 +18,7 @@ class Addresses:
         if network.id in self._pools:
             return
         pools = []
-        for spec in network.pools:
+        for spec in network.live_pools:
             subnet = ip_network(spec.subnet)
             ip_range = ip_network(spec.ip_range) if spec.ip_range else None
             pool = AddressPool(subnet, ip_range=ip_range)

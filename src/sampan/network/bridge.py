@@ -12,8 +12,8 @@ from sampan.lib.log import fields
 from sampan.linux import rtmessages as rt
 from sampan.linux.netlink import Netlink
 from sampan.linux.sysctl import ensure_sysctl
-from sampan.network.firewall import BridgeRules
 from sampan.network.model import OPTION_ICC, OPTION_MASQUERADE, OPTION_MTU, Network
+from sampan.network.ruleset import BridgeRules
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def gateway_interfaces(network: Network) -> list[IPv4Interface | IPv6Interface]:
     """The bridge's own addresses."""
     return [
         ip_interface(f"{pool.gateway}/{ip_network(pool.subnet).prefixlen}")
-        for pool in network.pools
+        for pool in network.live_pools
         if pool.gateway
     ]
 
@@ -51,6 +51,8 @@ def ensure_bridge(netlink: Netlink, network: Network) -> int:
         log.info(fields("bridge.created", bridge=network.bridge_name, network=network.name))
     if any(entry.version == 6 for entry in wanted):
         ensure_sysctl(f"net/ipv6/conf/{network.bridge_name}/disable_ipv6", "0")
+        # a container must not tell the host where to route
+        ensure_sysctl(f"net/ipv6/conf/{network.bridge_name}/accept_ra", "0")
     present = [entry for _, entry in netlink.addresses(link.index)]
     missing = [rt.add_address(link.index, entry) for entry in wanted if entry not in present]
     if not link.up:
@@ -72,10 +74,11 @@ def remove_bridge(netlink: Netlink, network: Network) -> None:
 
 
 def firewall_rules(network: Network) -> BridgeRules:
-    subnets = [pool.subnet for pool in network.pools if ip_network(pool.subnet).version == 4]
+    subnets = {ip_network(pool.subnet).version: pool.subnet for pool in network.live_pools}
     return BridgeRules(
         name=network.bridge_name,
-        subnet=subnets[0] if subnets else "",
+        subnet=subnets.get(4, ""),
+        subnet6=subnets.get(6, ""),
         internal=network.internal,
         icc=network.flag(OPTION_ICC, default=True),
         masquerade=network.flag(OPTION_MASQUERADE, default=True),

@@ -1,101 +1,37 @@
-"""The nftables table of one daemon: published ports, masquerading, isolation.
+"""The firewall of one daemon: published ports, masquerading, isolation (`ruleset`).
 
-Owned by the networking thread. The whole wanted state is kept here, so that the table can be
+Owned by the networking thread. The whole wanted state is kept here, so that the tables can be
 written anew at any time in one transaction; single changes are single transactions. If one of
 those fails (somebody flushed the ruleset) everything is written anew.
 
-At a daemon's start the table may be there and carry traffic of running containers. It is kept
-(`held`), and only added to, until the state is known again: `release` then replaces it in one
-transaction.
+At a daemon's start the tables may be there and carry traffic of running containers. They are kept
+(`held`), and only added to, until the state is known again: `release` then replaces them in one
+transaction. The IPv6 twin is there exactly while a bridge has an IPv6 subnet.
 
-    set bridges, internal, intra, subnets          who we are
-    map ports     { proto . port : addr . port }          published on all addresses
-    map addrports { addr . proto . port : addr . port }   published on one address
-    guard        raw prerouting   containers never reach the host's 127.0.0.0/8 (route_localnet!)
-    prerouting, output            to local addresses: addrports, then ports
-    postrouting                   loopback clients, hairpin, the way out: masquerade
-    forward                       between our bridges, internal ones, unpublished ports: drop
-
-Other people's forward chains are opened for our bridges by `foreign_chains`.
+Other people's forward chains are opened for our bridges by `foreign_chains` (nftables) and
+`legacy_chains` (the kernel's older filter).
 """
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from sampan.lib.log import fields
 from sampan.linux.nft import Nft, RulesetRefused
 from sampan.network.foreign_chains import ForeignChains
+from sampan.network.legacy_chains import LegacyChains
+from sampan.network.ruleset import (
+    IPV4,
+    IPV6,
+    BridgeRules,
+    Family,
+    PortRule,
+    bridge_elements,
+    port_element,
+    removal,
+    table_text,
+)
 
 log = logging.getLogger(__name__)
-
-ANY = "0.0.0.0"
-
-_TABLE = """
-add table ip {table}
-delete table ip {table}
-table ip {table} {{
-  set bridges {{ type ifname; }}
-  set internal {{ type ifname; }}
-  set intra {{ type ifname . ifname; }}
-  set subnets {{ type ipv4_addr; flags interval; }}
-  map ports {{ type inet_proto . inet_service : ipv4_addr . inet_service; }}
-  map addrports {{ type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }}
-  chain guard {{
-    type filter hook prerouting priority raw; policy accept;
-    iifname @bridges ip daddr 127.0.0.0/8 drop
-  }}
-  chain publish {{
-    dnat ip to ip daddr . meta l4proto . th dport map @addrports
-    dnat ip to meta l4proto . th dport map @ports
-  }}
-  chain prerouting {{
-    type nat hook prerouting priority dstnat; policy accept;
-    fib daddr type local jump publish
-  }}
-  chain output {{
-    type nat hook output priority -100; policy accept;
-    fib daddr type local jump publish
-  }}
-  chain postrouting {{
-    type nat hook postrouting priority srcnat; policy accept;
-    oifname @bridges ip saddr 127.0.0.0/8 masquerade
-    oifname @bridges ct status dnat ip saddr @subnets masquerade
-    oifname != @bridges ip saddr @subnets masquerade
-  }}
-  chain forward {{
-    type filter hook forward priority filter; policy accept;
-    ct state established,related accept
-    ct status dnat oifname @bridges accept
-    iifname . oifname @intra accept
-    iifname @bridges oifname @bridges drop
-    iifname @internal drop
-    oifname @bridges drop
-  }}
-}}
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class BridgeRules:
-    name: str
-    subnet: str
-    internal: bool = False  # nothing in, nothing out
-    icc: bool = True  # containers of the bridge may talk to each other
-    masquerade: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class PortRule:
-    proto: str
-    host_ip: str
-    host_port: int
-    target_ip: str
-    target_port: int
-
-    @property
-    def key(self) -> tuple[str, str, int]:
-        return self.proto, self.host_ip, self.host_port
 
 
 class Firewall:
@@ -105,20 +41,24 @@ class Firewall:
         self._bridges: dict[str, BridgeRules] = {}
         self._ports: dict[tuple[str, str, int], PortRule] = {}
         self._held = False
+        self._twin = False  # the IPv6 table is there
         self._foreign = ForeignChains(table, nft)
+        self._legacy = LegacyChains(table)
 
     def start(self) -> None:
         """Write the table, or hold back if one is there."""
-        self._held = self._exists()
+        present = {
+            entry["table"]["family"]
+            for entry in self._nft.list("tables")
+            if "table" in entry and entry["table"]["name"] == self._table
+        }
+        self._twin = IPV6.ip in present
+        self._held = IPV4.ip in present
         if not self._held:
             self._write_all()
 
-    def _exists(self) -> bool:
-        tables = (entry["table"] for entry in self._nft.list("tables ip") if "table" in entry)
-        return any(table["name"] == self._table for table in tables)
-
     def release(self) -> None:
-        """The state is complete: from now on the table is what it says."""
+        """The state is complete: from now on the tables are what it says."""
         if self._held:
             self._held = False
             self._write_all()
@@ -127,15 +67,30 @@ class Firewall:
         if self._bridges.get(bridge.name) == bridge:
             return
         self._bridges[bridge.name] = bridge
-        self._commit("".join(self._bridge_elements("add", bridge)))
-        self._foreign.open_for(self._bridges)
+        commands = bridge_elements(IPV4, self._table, "add", bridge)
+        if self._twin:
+            commands += bridge_elements(IPV6, self._table, "add", bridge)
+        elif bridge.subnet6:
+            self._twin = True
+            commands += self._whole(IPV6)
+        self._commit("".join(commands))
+        self._open_others()
 
     def remove_bridge(self, name: str) -> None:
         bridge = self._bridges.pop(name, None)
         if bridge is None:
             return
-        self._commit("".join(self._bridge_elements("delete", bridge)))
-        self._foreign.open_for(self._bridges)
+        commands = bridge_elements(IPV4, self._table, "delete", bridge)
+        if self._twin and not self._wants_twin() and not self._held:
+            self._twin = False
+            commands.append(removal(IPV6, self._table))
+        elif self._twin:
+            commands += bridge_elements(IPV6, self._table, "delete", bridge)
+        self._commit("".join(commands))
+        self._open_others()
+
+    def _wants_twin(self) -> bool:
+        return any(bridge.subnet6 for bridge in self._bridges.values())
 
     def add_ports(self, rules: Iterable[PortRule]) -> None:
         """Publish; a rule for the same host port replaces the one before."""
@@ -143,33 +98,48 @@ class Firewall:
         for rule in rules:
             old = self._ports.get(rule.key)
             if old:
-                commands.append(self._port_element("delete", old))
+                commands.append(port_element(self._table, "delete", old))
             self._ports[rule.key] = rule
-            commands.append(self._port_element("add", rule))
+            commands.append(port_element(self._table, "add", rule))
         self._commit("".join(commands))
 
     def remove_ports(self, rules: Iterable[PortRule]) -> None:
         gone = [rule for rule in rules if self._ports.get(rule.key) == rule]
         for rule in gone:
             del self._ports[rule.key]
-        self._commit("".join(self._port_element("delete", rule) for rule in gone))
+        self._commit("".join(port_element(self._table, "delete", rule) for rule in gone))
 
     def repair(self, *, own: bool) -> None:
-        """Others changed the ruleset; `own`: our table was touched, whatever is left of it."""
+        """Others changed the ruleset; `own`: a table of ours was touched, whatever is left."""
         if own and not self._held:
             log.warning(fields("firewall.restored", table=self._table))
             self._write_all()
         else:
-            self._foreign.open_for(self._bridges)
+            self._open_others()
+
+    @property
+    def legacy_possible(self) -> bool:
+        """Whether `check_legacy` may ever find something."""
+        return self._legacy.possible
+
+    def check_legacy(self) -> None:
+        """The older filter gives no notice of changes: it has to be looked at now and then."""
+        self._legacy.open_for(self._bridges, six=self._twin)
 
     def remove(self) -> None:
         """Take everything of ours out of the ruleset."""
         self._bridges.clear()
         self._ports.clear()
-        self._nft.run(f"add table ip {self._table}\ndelete table ip {self._table}\n")
-        self._foreign.open_for(self._bridges)
+        twin = removal(IPV6, self._table) if self._twin else ""
+        self._nft.run(removal(IPV4, self._table) + twin)
+        self._open_others()
+        self._twin = False
 
     # --- writing ------------------------------------------------------------------------
+
+    def _open_others(self) -> None:
+        self._foreign.open_for(self._bridges, six=self._twin)
+        self._legacy.open_for(self._bridges, six=self._twin)
 
     def _commit(self, commands: str) -> None:
         if not commands:
@@ -184,31 +154,20 @@ class Firewall:
             self._write_all()
 
     def _write_all(self) -> None:
-        parts = [_TABLE.format(table=self._table)]
-        for bridge in self._bridges.values():
-            parts += self._bridge_elements("add", bridge)
-        parts += [self._port_element("add", rule) for rule in self._ports.values()]
+        parts = self._whole(IPV4)
+        wanted = self._wants_twin()
+        if wanted:
+            parts += self._whole(IPV6)
+        elif self._twin:
+            parts.append(removal(IPV6, self._table))
         self._nft.run("".join(parts))
-        self._foreign.open_for(self._bridges)
+        self._twin = wanted
+        self._open_others()
 
-    def _bridge_elements(self, verb: str, bridge: BridgeRules) -> list[str]:
-        name = f'"{bridge.name}"'
-        found = [self._element(verb, "bridges", name)]
-        if bridge.internal:
-            found.append(self._element(verb, "internal", name))
-        if bridge.icc:
-            found.append(self._element(verb, "intra", f"{name} . {name}"))
-        if bridge.masquerade and bridge.subnet and not bridge.internal:
-            found.append(self._element(verb, "subnets", bridge.subnet))
-        return found
-
-    def _port_element(self, verb: str, rule: PortRule) -> str:
-        key = f"{rule.proto} . {rule.host_port}"
-        name = "ports"
-        if rule.host_ip != ANY:
-            name, key = "addrports", f"{rule.host_ip} . {key}"
-        value = f" : {rule.target_ip} . {rule.target_port}" if verb == "add" else ""
-        return self._element(verb, name, key + value)
-
-    def _element(self, verb: str, name: str, element: str) -> str:
-        return f"{verb} element ip {self._table} {name} {{ {element} }}\n"
+    def _whole(self, family: Family) -> list[str]:
+        parts = [table_text(family, self._table)]
+        for bridge in self._bridges.values():
+            parts += bridge_elements(family, self._table, "add", bridge)
+        six = family is IPV6
+        rules = [rule for rule in self._ports.values() if (":" in rule.host_ip) == six]
+        return parts + [port_element(self._table, "add", rule) for rule in rules]

@@ -33,9 +33,12 @@ class ForeignChains:
         self._marker = f"sampan:{table}"
         self._opened: set[Chain] = set()
 
-    def open_for(self, bridges: Iterable[str]) -> None:
-        """Make our rules stand where they must, for exactly these bridges. Idempotent."""
-        existing, dropping = self._chains()
+    def open_for(self, bridges: Iterable[str], *, six: bool) -> None:
+        """Make our rules stand where they must, for exactly these bridges. Idempotent.
+
+        `six`: IPv6 too. (Without our own IPv6 table nothing would keep unpublished ports closed.)
+        """
+        existing, dropping = self._chains({"ip", "inet", "ip6"} if six else {"ip", "inet"})
         matches = [f'{way} "{name}"' for name in bridges for way in ("iifname", "oifname")]
         wanted = {(chain, match) for chain in dropping for match in matches}
         present = self._present((dropping | self._opened) & existing)
@@ -58,7 +61,7 @@ class ForeignChains:
         except RulesetRefused as failure:  # they changed it meanwhile: a notice of that follows
             log.warning(fields("firewall.foreign_chain", reason=failure.message))
 
-    def _chains(self) -> tuple[set[Chain], set[Chain]]:
+    def _chains(self, families: set[str]) -> tuple[set[Chain], set[Chain]]:
         """(all chains, where rules of ours belong)."""
         listed = [entry["chain"] for entry in self._nft.list("chains") if "chain" in entry]
         existing = {Chain(entry["family"], entry["table"], entry["name"]) for entry in listed}
@@ -66,7 +69,7 @@ class ForeignChains:
         for entry in listed:
             if entry.get("hook") != "forward" or entry.get("policy") != "drop":
                 continue
-            if entry["family"] not in {"ip", "inet"} or entry["table"] == self._table:
+            if entry["family"] not in families or entry["table"] == self._table:
                 continue
             user_chain = Chain(entry["family"], entry["table"], _USER_CHAIN)
             own = Chain(entry["family"], entry["table"], entry["name"])

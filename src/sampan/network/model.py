@@ -7,14 +7,16 @@ addresses parses them where it does so (`ipam`, `controller`).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 
 from sampan.errors import Denied, InvalidArgument, NotFound
 
 BRIDGE, HOST, NONE = "bridge", "host", "none"
+MACVLAN = "macvlan"
 PREDEFINED = (BRIDGE, HOST, NONE)
 NULL_DRIVER = "null"
-DRIVERS = (BRIDGE, HOST, NULL_DRIVER)
+DRIVERS = (BRIDGE, HOST, NULL_DRIVER, MACVLAN)
 
 # moby's defaults for local networks (daemon/libnetwork/ipamutils)
 DEFAULT_ADDRESS_POOLS = (
@@ -34,6 +36,16 @@ OPTION_MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade"
 OPTION_HOST_IP = "com.docker.network.bridge.host_binding_ipv4"
 OPTION_MTU = "com.docker.network.driver.mtu"
 OPTION_DEFAULT = "com.docker.network.bridge.default_bridge"
+OPTION_IFACE_PREFIX = "com.docker.network.container_iface_prefix"
+OPTION_GATEWAY_MODES = (
+    "com.docker.network.bridge.gateway_mode_ipv4",
+    "com.docker.network.bridge.gateway_mode_ipv6",
+)
+OPTION_IFNAME = "com.docker.network.endpoint.ifname"  # of one endpoint
+
+# options of the macvlan driver
+OPTION_PARENT = "parent"
+OPTION_MACVLAN_MODE = "macvlan_mode"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,7 @@ class NetworkSettings:
     bridge_name: str = "sampan0"  # "none": no default bridge network
     table_name: str = "sampan"
     bip: str = ""  # address/prefix of the default bridge; "": chosen from the pools
+    fixed_cidr_v6: str = ""  # IPv6 subnet of the default bridge; "": it has no IPv6
     default_address_pools: tuple[tuple[str, int], ...] = DEFAULT_ADDRESS_POOLS
     veth_prefix: str = "veth"
     ip_forward: bool = True  # switch forwarding on if it is off
@@ -98,9 +111,9 @@ class Network:
     labels: Mapping[str, str] = field(default_factory=dict)
     ipam_driver: str = "default"
     ipam_options: Mapping[str, str] | None = None  # inspect tells none from an empty table
-    bridge_name: str = ""
+    bridge_name: str = ""  # the bridge, or the parent of a macvlan network
     user_subnet: bool = False  # the subnet was asked for: static addresses are allowed
-    adopted: bool = False  # the bridge was there before us: never removed
+    adopted: bool = False  # the bridge (or parent) was there before us: never removed
 
     @property
     def predefined(self) -> bool:
@@ -109,7 +122,23 @@ class Network:
     @property
     def user_defined(self) -> bool:
         """Has name resolution, aliases and static addresses."""
-        return self.driver == BRIDGE and not self.predefined
+        return self.addressed and not self.predefined
+
+    @property
+    def addressed(self) -> bool:
+        """Its endpoints have interfaces and addresses."""
+        return self.driver in {BRIDGE, MACVLAN}
+
+    @property
+    def leads_outside(self) -> bool:
+        """A macvlan network without a parent of the user's choice has nothing outside."""
+        return not self.internal and (self.driver != MACVLAN or OPTION_PARENT in self.options)
+
+    @property
+    def live_pools(self) -> tuple[Pool, ...]:
+        """Those that addresses come from; Docker keeps, and shows, an IPv6 subnet without --ipv6"""
+        enabled = {4: self.enable_ipv4, 6: self.enable_ipv6}
+        return tuple(pool for pool in self.pools if enabled[ip_network(pool.subnet).version])
 
     def flag(self, option: str, default: bool) -> bool:
         text = self.options.get(option, "").lower()

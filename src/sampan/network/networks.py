@@ -13,7 +13,7 @@ import msgspec
 
 from sampan.errors import Conflict
 from sampan.network.ipam import Net
-from sampan.network.model import BRIDGE, Network, NoSuchNetwork
+from sampan.network.model import Network, NoSuchNetwork
 
 
 class Documents(Protocol):
@@ -36,8 +36,9 @@ class NetworkTable:
     def all(self) -> list[Network]:
         return sorted(self._networks.values(), key=lambda network: network.created_ns)
 
-    def bridges(self) -> Iterable[Network]:
-        return [network for network in self.all() if network.driver == BRIDGE]
+    def standing(self) -> Iterable[Network]:
+        """Those that have something in the kernel."""
+        return [network for network in self.all() if network.addressed]
 
     def find_name(self, name: str) -> Network | None:
         return next((entry for entry in self._networks.values() if entry.name == name), None)
@@ -69,5 +70,5 @@ class NetworkTable:
             ip_network(pool.subnet)
             for network in self._networks.values()
             if network.id != without
-            for pool in network.pools
+            for pool in network.live_pools
         ]

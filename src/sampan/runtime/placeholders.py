@@ -1,17 +1,29 @@
-"""Mount points that a runtime had to make in a root file system, and that nobody asked for.
+"""What is in every container's root file system and nobody asked for.
 
 Before it mounts /proc or binds /etc/hosts, the OCI runtime creates the directory or an empty file
-if the image has none. They end up in the container's writable layer, where they would show in
-`diff` and in images made from it. Docker keeps them in a layer of their own; we name them here and
-the readers of a writable layer leave them out.
+if the image has none. `lay` makes some of them itself, with Docker's modes, and two that programs
+look for: /.dockerenv (am I in a container?) and /etc/mtab (what is mounted?). All of them end up in
+the container's writable layer, where they would show in `diff` and in images made from it. Docker
+keeps them in a layer of their own; we name them here and the readers of a writable layer leave them
+out.
 """
 
 import os
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-FILES = ("etc/hosts", "etc/hostname", "etc/resolv.conf", "sbin/docker-init", "dev/console")
+from sampan.linux.mounts import make_dirs_beneath, open_beneath
+
+BOUND = ("hosts", "hostname", "resolv.conf")  # in /etc
+FILES = (
+    *(f"etc/{name}" for name in BOUND),
+    ".dockerenv",
+    "sbin/docker-init",
+    "dev/console",
+)
+MTAB, MTAB_TARGET = "etc/mtab", "/proc/mounts"
 DIRECTORIES = (
     "dev/pts",
     "dev/shm",
@@ -26,10 +38,41 @@ DIRECTORIES = (
 )
 
 
+def lay(root: Path) -> None:
+    """Make them in a mounted root file system where the image has nothing of that name.
+
+    An image in which they can't be made (its /etc is a file) goes without.
+    """
+    with suppress(OSError):
+        _touch(".dockerenv", root)
+        make_dirs_beneath(root, "etc")
+        etc = open_beneath(root, "etc", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for name in BOUND:
+                _touch(name, etc)
+            with suppress(FileExistsError):
+                os.symlink(MTAB_TARGET, "mtab", dir_fd=etc)
+        finally:
+            os.close(etc)
+
+
+def _touch(name: str, folder: int | Path) -> None:
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    with suppress(FileExistsError):
+        if isinstance(folder, int):
+            made = os.open(name, flags, dir_fd=folder)
+        else:
+            made = os.open(folder / name, flags)
+        try:
+            os.fchmod(made, 0o755)
+        finally:
+            os.close(made)
+
+
 def placeholders(upper: Path, lowers: Sequence[Path]) -> frozenset[str]:
     """Paths in `upper`, relative to it, that are only mount points or lead to one.
 
-    An empty file that no lower layer has; an empty directory (but for other placeholders) that no
+    An empty file (or /etc/mtab) that no lower layer has; an empty directory (but for other placeholders) that no
     lower layer has or that is as the lower one. Work of the user's is never among them.
     """
     found: set[str] = set()
@@ -38,6 +81,8 @@ def placeholders(upper: Path, lowers: Sequence[Path]) -> frozenset[str]:
         empty = here is not None and stat.S_ISREG(here.st_mode) and here.st_size == 0
         if empty and _below(lowers, path) is None:
             found.add(path)
+    if _is_our_mtab(upper / MTAB) and _below(lowers, MTAB) is None:
+        found.add(MTAB)
     for path in DIRECTORIES:
         if _is_idle_directory(upper, lowers, path, found):
             found.add(path)
@@ -52,10 +97,17 @@ def _is_idle_directory(upper: Path, lowers: Sequence[Path], path: str, found: se
         return False
     below = _below(lowers, path)
     if below is None:
-        return path not in {"etc", "sbin"} or bool(found)
+        return path not in {"etc", "sbin"} or any(one.startswith(f"{path}/") for one in found)
     if "trusted.overlay.opaque" in os.listxattr(upper / path):
         return False
     return (here.st_mode, here.st_uid, here.st_gid) == (below.st_mode, below.st_uid, below.st_gid)
+
+
+def _is_our_mtab(path: Path) -> bool:
+    try:
+        return path.readlink() == Path(MTAB_TARGET)
+    except OSError:
+        return False
 
 
 def _below(lowers: Sequence[Path], path: str) -> os.stat_result | None:

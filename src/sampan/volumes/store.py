@@ -24,6 +24,7 @@ from sampan.lib import gotime
 from sampan.lib.atomicfile import fsync_dir
 from sampan.lib.ids import random_id
 from sampan.linux.mounts import mount_all, mounts_below, unmount
+from sampan.store.disk import allocated_bytes
 from sampan.store.metadata import Documents
 from sampan.volumes.copyup import copy_tree
 from sampan.volumes.drivers import DRIVERS, NoSuchDriver, check_options, mount_of
@@ -136,8 +137,8 @@ class VolumeStore:
             return True
 
     def usage_bytes(self, volume: Volume) -> int:
-        """The disk space of the volume's files (allocated blocks)."""
-        return sum(path.lstat().st_blocks * 512 for path in volume.mountpoint.rglob("*"))
+        """The disk space of the volume's content, as `du` counts it."""
+        return allocated_bytes(volume.mountpoint, below_only=True)
 
     def _find(self, name: str) -> Volume | None:
         try:

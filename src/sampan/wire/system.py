@@ -169,6 +169,20 @@ class AuthResult(Wire, frozen=True, kw_only=True):
     IdentityToken: str = ""
 
 
+class BuildCacheRecord(Wire, frozen=True, kw_only=True):
+    OMITEMPTY: ClassVar[frozenset[str]] = frozenset({"Parents"})
+    ID: str
+    Parents: list[str] | None = None
+    Type: str
+    Description: str = ""
+    InUse: bool = False
+    Shared: bool = False
+    Size: int = 0
+    CreatedAt: str
+    LastUsedAt: str | None = None
+    UsageCount: int = 0
+
+
 class DiskUsage(Wire, frozen=True, kw_only=True):
     """GET /system/df; the entries are those of the four lists, with sizes filled in."""
 

@@ -32,6 +32,7 @@ from sampan.linux.mounts import make_dirs_beneath, resolve_beneath
 from sampan.network.model import BRIDGE
 from sampan.runtime import devices
 from sampan.runtime.facts import HostFacts
+from sampan.runtime.placeholders import lay
 from sampan.runtime.spec_builder import SpecInput, build_spec, given_capabilities
 from sampan.runtime.users import resolve_user
 from sampan.wire.containers import ContainerConfig, Ulimit
@@ -162,6 +163,7 @@ class Bundles:
         if container_of(container.host.NetworkMode) is None:
             self._files.write(container, self._etc_facts(container, link_facts))
         spec_mounts.make_sources(container.mounts)
+        lay(acquired.rootfs)
         cwd = container.config.WorkingDir or "/"
         _ensure_directory(acquired.rootfs, cwd)
         spec = self._spec(container, acquired.rootfs, link_facts, namespaces, cwd)

@@ -6,6 +6,7 @@ CONTAINER = {
     "State": {"Status": "running"},
     "Config": {"Entrypoint": None, "Labels": {}, "Cmd": ["x"]},
     "HostConfig": {"NanoCpus": 5, "LogConfig": {"Type": "json-file", "Config": {"a": "b"}}},
+    "Healthcheck": {"Retries": 2, "Test": ["CMD", "x"]},
     "ExecIDs": None,
     "Empty": [],
 }
@@ -48,6 +49,7 @@ def test_what_is_there_is_printed_all_the_same(sampan, known):
         ("{{.ID}} {{.HostConfig.NanoCPUs}}", "a" * 64 + " 5"),
         ("{{.HostConfig.LogConfig}}", "{json-file map[a:b]}"),
         ("{{.Config.Labels.nope}}", "<no value>"),
+        ("{{json .Healthcheck}}", '{"Test":["CMD","x"],"Retries":2}'),
         ("{{json .Config}}", '{"Entrypoint":null,"Labels":{},"Cmd":["x"]}'),
     ],
 )

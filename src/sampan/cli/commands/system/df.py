@@ -144,7 +144,8 @@ def _verbose_listings(*, full_ids: bool) -> dict[str, Listing]:
 def _verbose_items(usage: Usage) -> dict[str, list[Any]]:
     return {
         "Images": images.rows(usage.get("Images") or []),
-        "Containers": usage.get("Containers") or [],
+        # Only what the container itself takes: the image's size has its own table.
+        "Containers": [{**item, "SizeRootFs": 0} for item in usage.get("Containers") or ()],
         "Volumes": usage.get("Volumes") or [],
         "BuildCache": usage.get("BuildCache") or [],
     }

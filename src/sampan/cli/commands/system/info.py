@@ -84,11 +84,6 @@ def _swarm(info: Info) -> str:
     return text
 
 
-def _commit(info: Info, key: str) -> str:
-    commit = (info.get(key) or {}).get("ID", "")
-    return commit or "N/A"
-
-
 def _runtimes(info: Info) -> str:
     text = ""
     if info.get("Runtimes"):
@@ -100,8 +95,8 @@ def _runtimes(info: Info) -> str:
         ("runc version", "RuncCommit"),
         ("init version", "InitCommit"),
     ):
-        if key in info:
-            text += _plain(label, _commit(info, key))
+        if commit := (info.get(key) or {}).get("ID"):
+            text += _plain(label, commit)
     return text
 
 
