@@ -156,6 +156,16 @@ class Engine:
     ) -> "subprocess.CompletedProcess[str]":
         return self._run([docker_cli(), *args], check=check, stdin=stdin, timeout=timeout)
 
+    def client(self, *args: str | Path) -> "subprocess.Popen[bytes]":
+        """A docker client that runs on, for tests that end it early."""
+        return subprocess.Popen(
+            [docker_cli(), *args],
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
     def sampan(
         self,
         *args: str | Path,
@@ -168,18 +178,11 @@ class Engine:
     def _run(
         self, argv: Sequence[str | Path], *, check: bool, stdin: bytes | str | None, timeout: float
     ) -> "subprocess.CompletedProcess[str]":
-        env = {
-            **os.environ,
-            "DOCKER_HOST": self.host,
-            "DOCKER_BUILDKIT": "0",
-            "DOCKER_CLI_HINTS": "false",
-            "DOCKER_CONFIG": str(self.home / "client"),
-        }
         data = stdin.encode() if isinstance(stdin, str) else stdin
         done = subprocess.run(
             argv,
             check=False,
-            env=env,
+            env=self._environment(),
             input=data if data is not None else b"",
             capture_output=True,
             timeout=timeout,
@@ -192,6 +195,15 @@ class Engine:
         )
         assert not check or done.returncode == 0, f"{argv}: {done.returncode}: {found.stderr}"
         return found
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "DOCKER_HOST": self.host,
+            "DOCKER_BUILDKIT": "0",
+            "DOCKER_CLI_HINTS": "false",
+            "DOCKER_CONFIG": str(self.home / "client"),
+        }
 
     def import_busybox(self) -> None:
         self.docker("import", "--change", 'CMD ["sh"]', "-", BUSYBOX, stdin=busybox_rootfs())

@@ -162,6 +162,7 @@ class _Graph:
             starter=self.starter,
             events=core.events,
         )
+        self.health.reactions = self.stopper
 
     def _make_views(self) -> None:
         core = self.core

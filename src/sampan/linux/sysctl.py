@@ -1,5 +1,6 @@
 """Kernel settings under /proc/sys; those of net/ belong to the calling thread's namespace."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 _ROOT = Path("/proc/sys")
@@ -22,3 +23,18 @@ def ensure_sysctl(path: str, value: str) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def ensure_ipv6_forwarding(uplinks: Iterable[str]) -> None:
+    """Forward IPv6, and keep taking routes on `uplinks` from routers that announce them.
+
+    A kernel that forwards believes announcements only where accept_ra is 2; without that a host
+    would lose its default route some minutes later.
+    """
+    if read_sysctl("net/ipv6/conf/all/forwarding") == "1":
+        return
+    for name in uplinks:
+        path = f"net/ipv6/conf/{name}/accept_ra"
+        if read_sysctl(path) == "1":
+            write_sysctl(path, "2")
+    write_sysctl("net/ipv6/conf/all/forwarding", "1")

@@ -27,8 +27,10 @@ from sampan.network.addresses import Addresses
 from sampan.network.ipam import AddressInUse
 from sampan.network.model import (
     BRIDGE,
+    MACVLAN,
     OPTION_HOST_IP,
     OPTION_ICC,
+    OPTION_MACVLAN_MODE,
     Endpoint,
     EndpointRequest,
     Network,
@@ -37,10 +39,10 @@ from sampan.network.model import (
     PortRequest,
     PublishedPort,
 )
-from sampan.network.names import NameTable, View
+from sampan.network.names import HOST_NAMES, NameTable, View
 from sampan.network.networks import NetworkTable
 from sampan.network.provision import Provisioner
-from sampan.network.publisher import Publisher
+from sampan.network.publisher import Publisher, Target
 
 log = logging.getLogger(__name__)
 
@@ -122,13 +124,17 @@ class Controller:
             steps.callback(namespaces.remove_netns, self._settings.netns_root / container_id)
             for endpoint in found.endpoints.values() if found else ():
                 steps.callback(self._release, endpoint)
+                if found and endpoint.interface and not endpoint.host_interface:
+                    # two faces of one parent can't have the same address, not even for a moment
+                    steps.callback(sandbox.detach_inside, found.path, endpoint.interface)
             steps.callback(self._publisher.withdraw, container_id)
 
     def _release(self, endpoint: Endpoint) -> None:
         self._names.remove(endpoint)
         self._addresses.release(endpoint.network_id, endpoint.ipv4, endpoint.ipv6)
-        if endpoint.ipv4:
-            self._fading[endpoint.ipv4] = endpoint.host_interface
+        if endpoint.host_interface:
+            for text in filter(None, (endpoint.ipv4, endpoint.ipv6)):
+                self._fading[text] = endpoint.host_interface
 
     def open_name_server(self, container_id: str) -> tuple[socket.socket, socket.socket]:
         return sandbox.open_name_server(self._sandboxes[container_id].path)
@@ -167,7 +173,7 @@ class Controller:
             gw_priority=request.gw_priority,
             container_name=container_name,
         )
-        if network.driver == BRIDGE:
+        if network.addressed:
             endpoint = self._attach(found, network, endpoint, request)
         self._enter(container_id, found, endpoint)
         return endpoint
@@ -178,7 +184,9 @@ class Controller:
         if endpoint.dns_names:
             self._names.add(endpoint)
         self._refresh_view(found)
-        if self._publisher.has_ports(container_id) and not self._publisher.target(container_id):
+        if self._publisher.has_ports(container_id) and not any(
+            self._publisher.target(container_id)
+        ):
             self._publisher.redirect(container_id, self._ports_target(found))
 
     def _attach(
@@ -189,14 +197,15 @@ class Controller:
             endpoint = self._address(undo, network, endpoint, request)
             endpoint = replace(
                 endpoint,
-                interface=endpoints.interface_name(found.endpoints.values()),
+                interface=endpoints.interface_name(found.endpoints.values(), network, request),
                 mac=request.mac or bridge.mac_of(endpoint.ipv4),
-                host_interface=f"{self._settings.veth_prefix}{endpoint.id}"[:_IFNAMSIZ],
             )
+            if network.driver == BRIDGE:
+                name = f"{self._settings.veth_prefix}{endpoint.id}"[:_IFNAMSIZ]
+                endpoint = replace(endpoint, host_interface=name)
             outward = endpoints.gateway_endpoint([*found.endpoints.values(), endpoint])
             leads = outward is endpoint
             sandbox.attach(self._netlink, found.path, self._attachment(network, endpoint, leads))
-            undo.callback(sandbox.detach, self._netlink, endpoint.host_interface)
             undo.pop_all()
         log.debug(fields("endpoint.joined", network=network.name, address=endpoint.ipv4))
         if before and leads and before.gateway6 and not endpoint.gateway6:
@@ -205,15 +214,21 @@ class Controller:
 
     def _attachment(self, network: Network, endpoint: Endpoint, leads: bool) -> sandbox.Attachment:
         texts = [(endpoint.ipv4, endpoint.prefix), (endpoint.ipv6, endpoint.prefix6)]
+        index = self._provisioner.uplink_index(network)
+        uplink: sandbox.BridgePort | sandbox.ParentFace
+        if network.driver == MACVLAN:
+            mode = network.options.get(OPTION_MACVLAN_MODE) or "bridge"
+            uplink = sandbox.ParentFace(index, mode)
+        else:
+            isolated = not network.flag(OPTION_ICC, default=True)
+            uplink = sandbox.BridgePort(endpoint.host_interface, index, isolated)
         return sandbox.Attachment(
-            host_name=endpoint.host_interface,
             name=endpoint.interface,
-            bridge=self._provisioner.bridge_index(network),
+            uplink=uplink,
             mac=endpoint.mac,
             addresses=[ip_interface(f"{text}/{length}") for text, length in texts if text],
             gateways=endpoints.gateways(endpoint) if leads else (),
             mtu=bridge.mtu_of(network),
-            isolated=not network.flag(OPTION_ICC, default=True),
         )
 
     def _address(
@@ -226,7 +241,7 @@ class Controller:
             if text:
                 address, _, prefix = text.partition("/")
                 undo.callback(self._addresses.release, network.id, address)
-                gateway = "" if network.internal else _gateway(network, version)
+                gateway = _gateway(network, version) if network.leads_outside else ""
                 taken[version] = (address, int(prefix), gateway)
                 self._evict(address)
         ipv4, prefix4, gateway4 = taken[4]
@@ -256,19 +271,24 @@ class Controller:
         endpoint = found.endpoints.pop(network.id)
         self._names.remove(endpoint)
         self._refresh_view(found)
-        if endpoint.ipv4 and self._publisher.target(container_id) == endpoint.ipv4:
+        if self._publisher.target(container_id) == Target(endpoint.ipv4, endpoint.ipv6):
             self._publisher.redirect(container_id, self._ports_target(found))
         if endpoint.host_interface:
             sandbox.detach(self._netlink, endpoint.host_interface)
+        elif endpoint.interface:
+            sandbox.detach_inside(found.path, endpoint.interface)
         self._addresses.release(network.id, endpoint.ipv4, endpoint.ipv6)
         after = endpoints.gateway_endpoint(found.endpoints.values())
         if before is endpoint and after:
             sandbox.set_gateways(found.path, after.interface, endpoints.gateways(after))
         return endpoint
 
-    def _ports_target(self, found: Sandbox) -> str:
+    def _ports_target(self, found: Sandbox) -> Target:
+        """Where published ports lead: into the network that leads outside, if it is a bridge."""
         outward = endpoints.gateway_endpoint(found.endpoints.values())
-        return outward.ipv4 if outward else ""
+        if outward is None or not outward.host_interface:
+            return Target()
+        return Target(outward.ipv4, outward.ipv6)
 
     def _refresh_view(self, found: Sandbox) -> None:
         networks = {end.network_id: end.network_name for end in found.endpoints.values()}
@@ -278,7 +298,16 @@ class Controller:
             for name, alias in end.links
         }
         outward = endpoints.gateway_endpoint(found.endpoints.values()) is not None
-        found.view = View(networks, links, outward)
+        found.view = View(networks, links, outward, self._hosts(found))
+
+    def _hosts(self, found: Sandbox) -> dict[str, tuple[str, ...]]:
+        """The host, by its names, at the addresses that it has in the container's first bridge."""
+        for endpoint in found.endpoints.values():
+            network = self._table.get(endpoint.network_id)
+            if network.driver == BRIDGE:
+                addresses = tuple(pool.gateway for pool in network.live_pools if pool.gateway)
+                return dict.fromkeys(HOST_NAMES, addresses)
+        return {}
 
     def rename(self, container_id: str, name: str) -> dict[str, Endpoint]:
         """Names follow a renamed container; returns its endpoints by network id."""
@@ -300,10 +329,19 @@ class Controller:
         self, container_id: str, endpoint: Endpoint, requests: Sequence[PortRequest]
     ) -> tuple[PublishedPort, ...]:
         network = self._table.get(endpoint.network_id)
-        if network.driver != BRIDGE or network.internal or not endpoint.ipv4:
+        target = Target(endpoint.ipv4, endpoint.ipv6)
+        if network.driver != BRIDGE or network.internal or not any(target):
             return ()
         host_ip = network.options.get(OPTION_HOST_IP) or self._settings.host_ip
-        return self._publisher.publish(container_id, endpoint.ipv4, requests, host_ip)
+        return self._publisher.publish(container_id, target, requests, host_ip)
+
+    def doors(self, container_id: str) -> list[tuple[socket.socket, int]]:
+        return self._publisher.doors(container_id)
+
+    def relay_target(self, container_id: str) -> str:
+        """Where a relay leads now: IPv6 first, as clients came that way. From any thread."""
+        target = self._publisher.target(container_id)
+        return target.ipv6 or target.ipv4
 
     def unpublish(self, container_id: str) -> None:
         self._publisher.withdraw(container_id)
@@ -326,7 +364,7 @@ class Controller:
         self._publisher.restore(container_id, self._ports_target(found), ports)
 
     def _take_up(self, network: Network, endpoint: Endpoint) -> None:
-        if network.driver != BRIDGE:
+        if not network.addressed:
             return
         for version, text in ((4, endpoint.ipv4), (6, endpoint.ipv6)):
             try:
@@ -338,7 +376,9 @@ class Controller:
 
     def _reattach(self, network: Network, endpoint: Endpoint) -> None:
         """A bridge that had to be made anew gets its ports back."""
-        index = self._provisioner.bridge_index(network)
+        if not endpoint.host_interface:
+            return
+        index = self._provisioner.uplink_index(network)
         link = self._netlink.find_link(endpoint.host_interface)
         if link is None or link.master == index:
             return
@@ -355,7 +395,7 @@ class Controller:
 
 
 def _gateway(network: Network, version: int) -> str:
-    for pool in network.pools:
+    for pool in network.live_pools:
         if ip_network(pool.subnet).version == version:
             return pool.gateway
     return ""

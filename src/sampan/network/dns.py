@@ -9,15 +9,14 @@ TTL would do, Docker says 600 seconds.
 
 import random
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from sampan.network.model import Endpoint
 from sampan.network.names import NameTable, View
 
 A, PTR, AAAA, ANY = 1, 12, 28, 255
-NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
+NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 _CLASS_IN = 1
 _TTL_S = 600
 _UDP_LIMIT_BYTES = 512
@@ -98,20 +97,27 @@ def answer(packet: bytes, question: Question, names: NameTable, view: View) -> b
     else:
         endpoints = names.resolve(view, question.name)
         if endpoints:
-            records = _addresses(endpoints, question.kind)
-            return reply(packet, question, code=NOERROR, records=records)
+            texts = [text for end in endpoints for text in (end.ipv4, end.ipv6)]
+            return reply(packet, question, code=NOERROR, records=_addresses(texts, question.kind))
+        host = view.hosts.get(question.name.lower())
+        if host:
+            return reply(packet, question, code=NOERROR, records=_addresses(host, question.kind))
     if view.forwards:
         return None
     return reply(packet, question, code=NXDOMAIN)
 
 
-def _addresses(endpoints: Sequence[Endpoint], kind: int) -> list[tuple[int, bytes]]:
+def refused(answer: bytes) -> bool:
+    """Whether a server outside gave up: another one may know more."""
+    return len(answer) < _HEADER.size or answer[3] & 0x0F in {SERVFAIL, REFUSED}
+
+
+def _addresses(texts: Iterable[str], kind: int) -> list[tuple[int, bytes]]:
     found = []
-    for endpoint in endpoints:
-        if endpoint.ipv4 and kind in {A, ANY}:
-            found.append((A, ip_address(endpoint.ipv4).packed))
-        if endpoint.ipv6 and kind in {AAAA, ANY}:
-            found.append((AAAA, ip_address(endpoint.ipv6).packed))
+    for text in filter(None, texts):
+        record = AAAA if ":" in text else A
+        if kind in {record, ANY}:
+            found.append((record, ip_address(text).packed))
     random.shuffle(found)  # clients that take the first one spread over all
     return found
 

@@ -151,20 +151,23 @@ class SandboxResolver:
         kind: socket.SocketKind,
         exchange: Callable[[socket.socket, tuple[str, int], bytes], Awaitable[bytes]],
     ) -> bytes | None:
-        """The first server's answer, or None if none of them gave one."""
+        """The answer of the first server that has one; else what the last of them said, if any."""
+        found: bytes | None = None
         for server in self._servers():
             try:
                 family = socket.AF_INET6 if ip_address(server).version == 6 else socket.AF_INET
                 channel = await self._open_socket(family, kind)
                 try:
                     async with asyncio.timeout(TRY_S):
-                        return await exchange(channel, (server, PORT), packet)
+                        found = await exchange(channel, (server, PORT), packet)
+                    if not dns.refused(found):
+                        return found
                 finally:
                     channel.close()
             except (OSError, EOFError, TimeoutError, ValueError) as error:
                 reason = str(error) or type(error).__name__
                 log.debug(fields("dns.server_failed", server=server, reason=reason))
-        return None
+        return found
 
 
 async def _exchange_udp(channel: socket.socket, server: tuple[str, int], packet: bytes) -> bytes:

@@ -6,8 +6,17 @@ from ipaddress import ip_address, ip_network
 
 from sampan.errors import InvalidArgument
 from sampan.lib.ids import short
-from sampan.network.model import BRIDGE, Endpoint, EndpointRequest, Network
+from sampan.network.model import (
+    BRIDGE,
+    OPTION_IFACE_PREFIX,
+    OPTION_IFNAME,
+    Endpoint,
+    EndpointRequest,
+    Network,
+)
 
+_INTERFACE_PREFIX = "eth"
+_INTERFACE_NAME = re.compile(r"[^\s/:%]{1,15}")
 _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 _NO_USER_SUBNET = (
     "user specified IP address is supported only when connecting to networks with user configured"
@@ -24,6 +33,9 @@ def check_request(network: Network, request: EndpointRequest) -> None:
         reasons += _check_address(network, text)
     if request.mac and not _MAC.fullmatch(request.mac):
         reasons.append(f"invalid MAC address: address {request.mac}: invalid MAC address")
+    name = request.driver_opts.get(OPTION_IFNAME)
+    if name is not None and (not _INTERFACE_NAME.fullmatch(name) or name in {".", "..", "lo"}):
+        reasons.append(f'invalid network interface name "{name}"')
     if reasons:
         raise InvalidArgument(
             f"invalid config for network {network.name}: invalid endpoint settings:\n"
@@ -40,7 +52,7 @@ def _check_address(network: Network, text: str) -> list[str]:
         return ["user specified IP address is supported on user defined networks only"]
     if not network.user_subnet:
         return [_NO_USER_SUBNET]
-    if not any(address in ip_network(pool.subnet) for pool in network.pools):
+    if not any(address in ip_network(pool.subnet) for pool in network.live_pools):
         return [f"no configured subnet contains IP address {text}"]
     return []
 
@@ -55,13 +67,19 @@ def dns_names(
     return tuple({name: None for name in names if name})
 
 
-def interface_name(endpoints: Iterable[Endpoint]) -> str:
-    """The lowest free of eth0, eth1, ..."""
+def interface_name(
+    endpoints: Iterable[Endpoint], network: Network, request: EndpointRequest
+) -> str:
+    """The one asked for, or the lowest free of eth0, eth1, ..."""
+    asked = request.driver_opts.get(OPTION_IFNAME)
+    if asked:
+        return asked
+    prefix = network.options.get(OPTION_IFACE_PREFIX) or _INTERFACE_PREFIX
     taken = {endpoint.interface for endpoint in endpoints}
     number = 0
-    while f"eth{number}" in taken:
+    while f"{prefix}{number}" in taken:
         number += 1
-    return f"eth{number}"
+    return f"{prefix}{number}"
 
 
 def gateway_endpoint(endpoints: Iterable[Endpoint]) -> Endpoint | None:

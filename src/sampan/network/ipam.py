@@ -111,8 +111,11 @@ def first_address(subnet: Net, ip_range: Net | None) -> Address:
     return AddressPool(subnet, ip_range=ip_range).allocate()
 
 
-def check_pool(pool: Pool) -> list[str]:
-    """Everything that is wrong with a pool as asked for, in Docker's words; [] if it is right."""
+def check_pool(pool: Pool, *, ipv6: bool) -> list[str]:
+    """Everything that is wrong with a pool as asked for, in Docker's words; [] if it is right.
+
+    Without `ipv6` an IPv6 subnet is not used, and what is said of it isn't looked at.
+    """
     address, slash, _ = pool.subnet.partition("/")
     try:
         subnet = ip_network(pool.subnet, strict=False)
@@ -120,13 +123,15 @@ def check_pool(pool: Pool) -> list[str]:
         slash = ""
     if not slash:
         return [f"invalid subnet {pool.subnet}: invalid CIDR block notation"]
+    if subnet.version == 6 and not ipv6:
+        return []
     reasons = []
     if ip_address(address) != subnet.network_address:
         reasons.append(f"invalid subnet {pool.subnet}: it should be {subnet}")
     reasons += _check_range(pool.ip_range, subnet)
     reasons += _check_inside("gateway", pool.gateway, subnet)
-    for text in pool.aux.values():
-        reasons += _check_inside("auxiliary address", text, subnet)
+    for name, text in pool.aux.items():
+        reasons += _check_inside("auxiliary address", text, subnet, called=name)
     return reasons
 
 
@@ -148,15 +153,16 @@ def _check_range(text: str, subnet: Net) -> list[str]:
     return []
 
 
-def _check_inside(what: str, text: str, subnet: Net) -> list[str]:
+def _check_inside(what: str, text: str, subnet: Net, *, called: str = "") -> list[str]:
     if not text:
         return []
+    what = f"{what} {called or text}"
     try:
         found = ip_address(text)
     except ValueError:
-        return [f"invalid {what} {text}: invalid address"]
+        return [f"invalid {what}: invalid address"]
     if found.version != subnet.version:
-        return [f"invalid {what} {text}: parent subnet is an IPv{subnet.version} block"]
+        return [f"invalid {what}: parent subnet is an IPv{subnet.version} block"]
     if found not in subnet:
-        return [f"invalid {what} {text}: parent subnet {subnet} doesn't contain this address"]
+        return [f"invalid {what}: parent subnet {subnet} doesn't contain this address"]
     return []

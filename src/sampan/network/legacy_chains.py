@@ -1,4 +1,4 @@
-"""The kernel's older filter (iptables-legacy): room for our bridges where it drops what it forwards.
+"""The kernel's older filter (iptables-legacy): room for our bridges where it drops by policy.
 
 A dockerd that works with iptables-legacy sets the policy of FORWARD to DROP in a filter that
 nftables doesn't show, and that overrules ours. Accepting rules then stand at the head of that
@@ -78,7 +78,7 @@ def _read(path: Path) -> str:
 
 
 def _run(tool: str, *arguments: str) -> str:
-    done = subprocess.run(  # noqa: S603 - a system tool, words of ours
+    done = subprocess.run(
         [tool, "-w", _WAIT_S, *arguments],
         check=True,
         stdin=subprocess.DEVNULL,

@@ -14,6 +14,9 @@ from sampan.network.model import Endpoint
 _Table = Mapping[str, tuple[Endpoint, ...]]
 _EMPTY: _Table = MappingProxyType({})
 
+# what Docker Desktop calls the host; on Linux only an --add-host made it known so far
+HOST_NAMES = ("host.docker.internal", "gateway.docker.internal")
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -22,6 +25,7 @@ class View:
     networks: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)  # alias -> name
     forwards: bool = True  # connected to something that leads outside
+    hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # name -> addresses
 
 
 class NameTable:

@@ -1,26 +1,35 @@
 """What a new network will be: checks of a request and choices for what it leaves open. Pure."""
 
-import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
-from sampan.errors import Denied, InvalidArgument, NotFound, Unavailable
+from sampan.errors import Denied, Internal, InvalidArgument, NotFound, Unavailable, Unsupported
 from sampan.lib.ids import random_id, short
-from sampan.network.ipam import Net, check_pool, choose_subnet, first_address, overlapping
+from sampan.network.ipam import (
+    AddressInUse,
+    AddressPool,
+    Net,
+    check_pool,
+    choose_subnet,
+    first_address,
+    overlapping,
+)
+from sampan.network.macvlan import lone_parent
 from sampan.network.model import (
     BRIDGE,
     DRIVERS,
+    MACVLAN,
     OPTION_BRIDGE_NAME,
+    OPTION_PARENT,
     PREDEFINED,
     InvalidNetwork,
     Network,
     NetworkSpec,
     Pool,
 )
-
-_INTERFACE_NAME = re.compile(r"[^\s/:]{1,15}")
+from sampan.network.options import check_options
 
 
 def check_spec(spec: NetworkSpec) -> None:
@@ -29,30 +38,41 @@ def check_spec(spec: NetworkSpec) -> None:
         raise InvalidArgument("invalid network name: name is empty")
     if spec.name in PREDEFINED:
         raise Denied(f"operation is not permitted on predefined {spec.name} network ")
-    if spec.driver == "overlay":
+    _check_driver(spec.driver)
+    if spec.ipam_driver not in {"", "default"}:
+        raise InvalidArgument(f'ipam driver "{spec.ipam_driver}" not found')
+    if not spec.enable_ipv4 and not spec.enable_ipv6:
+        raise InvalidArgument("IPv4 or IPv6 must be enabled")
+    check_options(spec)
+    _check_pools(spec)
+
+
+def _check_driver(driver: str) -> None:
+    if driver == "overlay":
         raise Unavailable(
             'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join"'
             " to connect this node to swarm and try again."
         )
-    if spec.driver not in DRIVERS:
-        raise NotFound(
-            f"could not find plugin {spec.driver} in v1 plugin registry: plugin not found"
+    if driver == "ipvlan":
+        raise Unsupported(
+            "the ipvlan network driver is not built", hint="macvlan puts containers on a LAN too"
         )
-    if spec.driver != BRIDGE:
-        raise Denied(f'only one instance of "{spec.driver}" network is allowed')
-    if spec.ipam_driver not in {"", "default"}:
-        raise InvalidArgument(f'ipam driver "{spec.ipam_driver}" not found')
-    bridge = spec.options.get(OPTION_BRIDGE_NAME)
-    if bridge is not None and not _INTERFACE_NAME.fullmatch(bridge):
-        raise InvalidArgument(f"invalid bridge name: {bridge}")
-    reasons = [reason for pool in spec.pools if pool.subnet for reason in check_pool(pool)]
-    reasons += [
-        "no subnet for the gateway or ip-range given"
-        for pool in spec.pools
-        if not pool.subnet and (pool.gateway or pool.ip_range or pool.aux)
-    ]
+    if driver not in DRIVERS:
+        raise NotFound(f"could not find plugin {driver} in v1 plugin registry: plugin not found")
+    if driver not in {BRIDGE, MACVLAN}:
+        raise Denied(f'only one instance of "{driver}" network is allowed')
+
+
+def _check_pools(spec: NetworkSpec) -> None:
+    reasons = []
+    for pool in spec.pools:
+        if pool.subnet or pool.gateway or pool.ip_range or pool.aux:
+            reasons += check_pool(pool, ipv6=spec.enable_ipv6)
     if reasons:
         raise InvalidNetwork(reasons)
+    versions = [ip_network(pool.subnet).version for pool in spec.pools if pool.subnet]
+    if spec.driver == BRIDGE and len(versions) > len(set(versions)):
+        raise Denied("bridge driver doesn't support multiple subnets")
 
 
 def plan_network(
@@ -62,20 +82,27 @@ def plan_network(
     ours: Sequence[Net],
     host: Sequence[Net],
     default_pools: Sequence[tuple[str, int]],
+    bridges: Mapping[str, str],
 ) -> Network:
-    """`ours` are the subnets of existing networks, `host` what the machine itself uses."""
+    """`ours` are the subnets of existing networks, `host` what the machine itself uses.
+
+    `bridges` are the bridges and macvlan parents of existing networks, with the networks' ids.
+    """
     check_spec(spec)
     identifier = random_id()
+    device = _device(spec, identifier, bridges)
     asked = [pool for pool in spec.pools if pool.subnet]
-    for pool in asked:
+    enabled = {4: spec.enable_ipv4, 6: spec.enable_ipv6}
+    live = [pool for pool in asked if enabled[ip_network(pool.subnet).version]]
+    for pool in live:
         if overlapping(ip_network(pool.subnet), ours):
             raise Denied("invalid pool request: Pool overlaps with other one on this address space")
-    versions = {ip_network(pool.subnet).version for pool in asked}
-    pools = list(asked)
+    versions = {ip_network(pool.subnet).version for pool in live}
+    pools = [complete(pool) if pool in live else pool for pool in asked]
     if spec.enable_ipv4 and 4 not in versions:
-        pools.insert(0, Pool(subnet=str(choose_subnet(default_pools, [*ours, *host]))))
+        pools.insert(0, complete(Pool(subnet=str(choose_subnet(default_pools, [*ours, *host])))))
     if spec.enable_ipv6 and 6 not in versions:
-        pools.append(Pool(subnet=str(_local_ipv6_subnet())))
+        pools.append(complete(Pool(subnet=str(_local_ipv6_subnet()))))
     return Network(
         id=identifier,
         name=spec.name,
@@ -85,23 +112,48 @@ def plan_network(
         attachable=spec.attachable,
         ingress=spec.ingress,
         enable_ipv4=spec.enable_ipv4,
-        enable_ipv6=spec.enable_ipv6 or 6 in versions,
-        pools=tuple(complete(pool) for pool in pools),
+        enable_ipv6=spec.enable_ipv6,
+        pools=tuple(pools),
         options=spec.options,
         labels=spec.labels,
         ipam_driver=spec.ipam_driver or "default",
         ipam_options=spec.ipam_options,
-        bridge_name=spec.options.get(OPTION_BRIDGE_NAME) or f"br-{short(identifier)}",
-        user_subnet=bool(asked),
+        bridge_name=device,
+        user_subnet=bool(live),
     )
+
+
+def _device(spec: NetworkSpec, identifier: str, taken: Mapping[str, str]) -> str:
+    """The bridge, or the macvlan parent."""
+    if spec.driver == MACVLAN:
+        return spec.options.get(OPTION_PARENT) or lone_parent(short(identifier))
+    name = spec.options.get(OPTION_BRIDGE_NAME) or f"br-{short(identifier)}"
+    if name in taken:
+        raise Denied(
+            f"cannot create network {identifier} ({name}): conflicts with network "
+            f"{taken[name]} ({name}): networks have same bridge name"
+        )
+    return name
 
 
 def complete(pool: Pool) -> Pool:
     """With a gateway: the first address of the pool unless one was asked for."""
     subnet = ip_network(pool.subnet)
     ip_range = ip_network(pool.ip_range) if pool.ip_range else None
-    gateway = pool.gateway or str(first_address(subnet, ip_range))
-    return replace(pool, gateway=str(ip_address(gateway)))
+    gateway = ip_address(pool.gateway) if pool.gateway else first_address(subnet, ip_range)
+    addresses = AddressPool(subnet)
+    try:
+        addresses.claim(gateway)
+    except AddressInUse as error:
+        raise Internal(f"failed to allocate gateway ({gateway}): {error.message}") from error
+    for name, text in pool.aux.items():
+        try:
+            addresses.claim(ip_address(text))
+        except AddressInUse as error:
+            raise Internal(
+                f"failed to allocate secondary ip address ({name}:{text}): {error.message}"
+            ) from error
+    return replace(pool, gateway=str(gateway))
 
 
 def _local_ipv6_subnet() -> Net:

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_interface, ip_network
 
-from sampan.errors import AlreadyExists, Denied, Unavailable
+from sampan.errors import AlreadyExists, Denied, Internal, SampanError, Unavailable
 from sampan.lib.ids import random_id
 from sampan.lib.log import fields
 from sampan.linux.netlink import Netlink
 from sampan.linux.rtmessages import NetlinkError
-from sampan.linux.sysctl import ensure_sysctl
-from sampan.network import bridge
+from sampan.linux.sysctl import ensure_ipv6_forwarding, ensure_sysctl
+from sampan.network import bridge, macvlan
 from sampan.network.addresses import Addresses
 from sampan.network.files import nameservers
 from sampan.network.firewall import Firewall
@@ -25,12 +25,14 @@ from sampan.network.ipam import Net, choose_subnet
 from sampan.network.model import (
     BRIDGE,
     HOST,
+    MACVLAN,
     NONE,
     NULL_DRIVER,
     OPTION_BRIDGE_NAME,
     OPTION_DEFAULT,
     OPTION_HOST_IP,
     OPTION_ICC,
+    OPTION_MACVLAN_MODE,
     OPTION_MASQUERADE,
     OPTION_MTU,
     Network,
@@ -71,18 +73,29 @@ class Provisioner:
             if self._table.find_name(name) is None:
                 self._table.put(Network(random_id(), name, driver, self._now_ns()))
         self._ensure_default_bridge()
-        for network in self._table.bridges():
+        for network in self._table.standing():
             try:
                 self._stand_up(network)
-            except OSError:  # one broken network must not keep the others down
+            except (OSError, SampanError):  # one broken network must not keep the others down
                 log.exception(fields("network.failed", network=network.name))
 
     def _stand_up(self, network: Network) -> None:
         self._addresses.open(network)
+        if network.driver == MACVLAN:
+            self._indexes[network.id] = macvlan.ensure_parent(self._netlink, network)
+            return
+        if network.enable_ipv6 and self._settings.ip_forward and not network.internal:
+            ensure_ipv6_forwarding(self._uplinks())
         self._indexes[network.id] = bridge.ensure_bridge(self._netlink, network)
         self._firewall.add_bridge(bridge.firewall_rules(network))
 
-    def bridge_index(self, network: Network) -> int:
+    def _uplinks(self) -> list[str]:
+        """The interfaces of the host's IPv6 default routes."""
+        ways = {way.index for way in self._netlink.routes(6) if way.destination.prefixlen == 0}
+        return [link.name for link in self._netlink.links() if link.index in ways]
+
+    def uplink_index(self, network: Network) -> int:
+        """The bridge or the parent that endpoints hang on."""
         if network.id not in self._indexes:
             raise Unavailable(f"the bridge of network {network.name} couldn't be set up")
         return self._indexes[network.id]
@@ -96,7 +109,13 @@ class Provisioner:
             ours=self._table.subnets(),
             host=self._host_subnets(),
             default_pools=self._settings.default_address_pools,
+            bridges={
+                known.bridge_name: known.id
+                for known in self._table.standing()
+                if known.driver == BRIDGE
+            },
         )
+        self._check_parent(network)
         adopted = self._netlink.find_link(network.bridge_name) is not None
         network = replace(network, adopted=adopted)
         self._table.put(network)
@@ -108,6 +127,25 @@ class Provisioner:
         log.info(fields("network.created", network=network.name, id=network.id))
         return network
 
+    def _sharing(self, network: Network) -> list[Network]:
+        """Other macvlan networks with the same parent."""
+        return [
+            other
+            for other in self._table.standing()
+            if network.driver == other.driver == MACVLAN
+            and other.id != network.id
+            and other.bridge_name == network.bridge_name
+        ]
+
+    def _check_parent(self, network: Network) -> None:
+        """A parent in mode passthru has one network only."""
+        for other in self._sharing(network):
+            if any(one.options.get(OPTION_MACVLAN_MODE) == "passthru" for one in (network, other)):
+                raise Internal(
+                    f"network {macvlan.lone_parent(other.id[:12])} is already using parent "
+                    f"interface {network.bridge_name}"
+                )
+
     def remove(self, network: Network) -> None:
         """The caller has seen to it that nobody is connected."""
         if network.predefined:
@@ -116,17 +154,28 @@ class Provisioner:
         log.info(fields("network.removed", network=network.name, id=network.id))
 
     def _take_down(self, network: Network) -> None:
-        self._firewall.remove_bridge(network.bridge_name)
-        bridge.remove_bridge(self._netlink, network)
+        if network.driver == MACVLAN:
+            self._leave_parent(network)
+        else:
+            self._firewall.remove_bridge(network.bridge_name)
+            bridge.remove_bridge(self._netlink, network)
         self._addresses.close(network.id)
         self._indexes.pop(network.id, None)
         self._table.remove(network)
 
+    def _leave_parent(self, network: Network) -> None:
+        heirs = self._sharing(network)
+        if not heirs:
+            macvlan.remove_parent(self._netlink, network)
+        elif not network.adopted:  # a sub-interface that we made: the next one removes it
+            self._table.put(replace(heirs[0], adopted=False))
+
     def remove_all(self) -> None:
         """Every bridge that is ours; the documents stay."""
-        for network in self._table.bridges():
+        for network in self._table.standing():
+            remove = macvlan.remove_parent if network.driver == MACVLAN else bridge.remove_bridge
             try:
-                bridge.remove_bridge(self._netlink, network)
+                remove(self._netlink, network)
             except NetlinkError as failure:
                 log.warning(fields("bridge.not_removed", network=network.name, reason=failure))
 
@@ -144,13 +193,18 @@ class Provisioner:
             name=BRIDGE,
             driver=BRIDGE,
             created_ns=present.created_ns if present else self._now_ns(),
-            pools=(pool,),
+            enable_ipv6=bool(self._settings.fixed_cidr_v6),
+            pools=(pool, *self._default_pool6()),
             options=self._default_options(),
             bridge_name=self._settings.bridge_name,
             adopted=adopted,
         )
         if wanted != present:
             self._table.put(wanted)
+
+    def _default_pool6(self) -> list[Pool]:
+        subnet = self._settings.fixed_cidr_v6
+        return [complete(Pool(subnet=subnet))] if subnet else []
 
     def _default_options(self) -> dict[str, str]:
         settings = self._settings
@@ -187,9 +241,7 @@ class Provisioner:
 
     def _host_subnets(self) -> list[Net]:
         """What the machine uses itself: its routes, addresses and name servers."""
-        found: list[Net] = [
-            route.destination for route in self._netlink.routes() if route.destination.prefixlen
-        ]
+        found: list[Net] = self._netlink.claimed()
         found += [entry.network for _, entry in self._netlink.addresses()]
         for server in nameservers(read_host_resolv_conf()):
             try:

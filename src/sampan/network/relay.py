@@ -63,8 +63,8 @@ class Relay:
             async with asyncio.TaskGroup() as both:
                 both.create_task(_pump(reader, far_writer))
                 both.create_task(_pump(far_reader, writer))
-        except* OSError:  # one side broke off: so does the other
-            pass
+        except* OSError as failures:  # one side broke off: so does the other
+            log.debug(fields("relay.broken", port=self._port, reason=failures.exceptions[0]))
         finally:
             far_writer.close()
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from sampan.linux import namespaces, rtmessages
 from sampan.linux.netlink import Netlink
 from sampan.linux.nft import Nft
-from sampan.linux.rtmessages import NetlinkError
+from sampan.linux.rtmessages import NetlinkError, Request
 from sampan.linux.sysctl import ensure_sysctl
 from sampan.network.files import EMBEDDED_DNS
 
@@ -35,17 +35,32 @@ add rule ip {table} output ip daddr {address} tcp dport 53 dnat to {address}:{tc
 
 
 @dataclass(frozen=True, slots=True)
-class Attachment:
-    """One interface to be: `host_name` becomes a port of `bridge`, `name` stands in the sandbox."""
+class BridgePort:
+    """A pair of interfaces; the host's end `name` is a port of the bridge with index `bridge`."""
 
-    host_name: str
     name: str
     bridge: int
+    isolated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ParentFace:
+    """One more face of the interface with index `parent`; nothing stays on the host."""
+
+    parent: int
+    mode: str = "bridge"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One interface to be: `name` in the sandbox, and what it hangs on outside."""
+
+    name: str
+    uplink: BridgePort | ParentFace
     mac: str
     addresses: Sequence[IPv4Interface | IPv6Interface]
     gateways: Sequence[str]  # default routes that go through it
     mtu: int = 0
-    isolated: bool = False
 
 
 def create_sandbox(path: Path) -> None:
@@ -62,34 +77,53 @@ def _prepare() -> None:
 
 
 def attach(netlink: Netlink, path: Path, attachment: Attachment) -> None:
-    """Make the pair of interfaces, address and routes; nothing is left if it fails."""
+    """Make interface, addresses and routes; nothing is left if it fails."""
     netns = namespaces.open_netns(path)
     try:
-        veth = rtmessages.Veth(
-            name=attachment.host_name,
-            master=attachment.bridge,
-            peer=attachment.name,
-            peer_netns=netns,
-            peer_mac=attachment.mac,
-            mtu=attachment.mtu,
-        )
-        port = rtmessages.bridge_port(
-            attachment.host_name, hairpin=True, isolated=attachment.isolated
-        )
         try:
-            netlink.execute(rtmessages.create_veth(veth), port)
+            netlink.execute(*_creation(attachment, netns))
             with namespaces.entered(netns):
                 _configure(attachment)
         except BaseException:
-            detach(netlink, attachment.host_name)
+            if isinstance(attachment.uplink, BridgePort):
+                detach(netlink, attachment.uplink.name)
+            else:
+                detach_inside(path, attachment.name)
             raise
     finally:
         os.close(netns)
 
 
+def _creation(attachment: Attachment, netns: int) -> list[Request]:
+    uplink = attachment.uplink
+    if isinstance(uplink, ParentFace):
+        face = rtmessages.Macvlan(
+            name=attachment.name,
+            parent=uplink.parent,
+            netns=netns,
+            mac=attachment.mac,
+            mode=uplink.mode,
+            mtu=attachment.mtu,
+        )
+        return [rtmessages.create_macvlan(face)]
+    veth = rtmessages.Veth(
+        name=uplink.name,
+        master=uplink.bridge,
+        peer=attachment.name,
+        peer_netns=netns,
+        peer_mac=attachment.mac,
+        mtu=attachment.mtu,
+    )
+    port = rtmessages.bridge_port(uplink.name, hairpin=True, isolated=uplink.isolated)
+    return [rtmessages.create_veth(veth), port]
+
+
 def _configure(attachment: Attachment) -> None:
     if any(entry.version == 6 for entry in attachment.addresses):
-        ensure_sysctl(f"net/ipv6/conf/{attachment.name}/disable_ipv6", "0")
+        settings = f"net/ipv6/conf/{attachment.name}"
+        ensure_sysctl(f"{settings}/accept_ra", "0")  # a neighbour must not become the router
+        ensure_sysctl(f"{settings}/ndisc_notify", "1")
+        ensure_sysctl(f"{settings}/disable_ipv6", "0")
     with Netlink() as inside:
         index = inside.get_link(attachment.name).index
         inside.execute(
@@ -108,6 +142,18 @@ def detach(netlink: Netlink, host_name: str) -> None:
     if link is not None:
         with suppress(NetlinkError):
             netlink.execute(rtmessages.delete_link(link.index))
+
+
+def detach_inside(path: Path, name: str) -> None:
+    """Delete an interface that has no end on the host; gone already (or the sandbox) is fine."""
+    with (
+        suppress(FileNotFoundError, NetlinkError),
+        namespaces.entered_path(path),
+        Netlink() as inside,
+    ):
+        link = inside.find_link(name)
+        if link is not None:
+            inside.execute(rtmessages.delete_link(link.index))
 
 
 def set_gateways(path: Path, name: str, gateways: Sequence[str]) -> None:

@@ -50,10 +50,12 @@ from sampan.network.names import NameTable
 from sampan.network.networks import Documents, NetworkTable
 from sampan.network.provision import Provisioner
 from sampan.network.publisher import Publisher
+from sampan.network.relay import Relay
 
 log = logging.getLogger(__name__)
 
 _SETTLE_S = 0.2  # after a foreign change, for the rest of it to come
+_LEGACY_CHECK_S = 30.0
 
 Result = TypeVar("Result")
 
@@ -65,9 +67,11 @@ class NetworkService:
         self._names = NameTable()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="network")
         self._resolvers: dict[str, SandboxResolver] = {}
+        self._relays: dict[str, list[Relay]] = {}
         self._explicit_dns: dict[str, tuple[str, ...]] = {}
         self._upstream = UpstreamServers()
         self._repair: asyncio.Task[None] | None = None
+        self._legacy: asyncio.Task[None] | None = None
         self._damaged = False  # others changed our table
         self._rearranged = False  # others changed chains or rules of theirs
         self._started = False
@@ -87,6 +91,8 @@ class NetworkService:
         await self._call(self._open)
         asyncio.get_running_loop().add_reader(self._watch.fileno(), self._on_ruleset_change)
         self._started = True
+        if self._firewall.legacy_possible:
+            self._legacy = asyncio.get_running_loop().create_task(self._check_legacy())
 
     def _open(self) -> None:
         self._settings.netns_root.mkdir(parents=True, exist_ok=True)
@@ -121,8 +127,12 @@ class NetworkService:
         if self._started:
             self._started = False
             asyncio.get_running_loop().remove_reader(self._watch.fileno())
-            if self._repair:
-                await asyncio.gather(self._repair, return_exceptions=True)
+            if self._legacy:
+                self._legacy.cancel()
+            tasks = [task for task in (self._repair, self._legacy) if task]
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for container_id in list(self._relays):
+                await self._stop_relays(container_id)
             for container_id in list(self._resolvers):
                 await self._stop_resolver(container_id)
             await self._call(self._shut, remove=remove)
@@ -155,6 +165,11 @@ class NetworkService:
         finally:
             self._repair = None
 
+    async def _check_legacy(self) -> None:
+        while True:
+            await asyncio.sleep(_LEGACY_CHECK_S)
+            await self._call(self._firewall.check_legacy)
+
     # --- networks ----------------------------------------------------------------------------
 
     async def list(self) -> list[Network]:
@@ -175,7 +190,7 @@ class NetworkService:
     def host_gateway(self) -> str:
         """The host's address as containers of the default network see it ("" if there is none)."""
         found = self._table.find_name(BRIDGE)
-        return found.pools[0].gateway if found else ""
+        return next((pool.gateway for pool in found.live_pools), "") if found else ""
 
     # --- sandboxes ---------------------------------------------------------------------------
 
@@ -187,6 +202,7 @@ class NetworkService:
 
     async def destroy_sandbox(self, container_id: str) -> None:
         await self._stop_resolver(container_id)
+        await self._stop_relays(container_id)
         self._explicit_dns.pop(container_id, None)
         await self._call(self._controller.destroy, container_id)
 
@@ -214,9 +230,16 @@ class NetworkService:
     async def publish(
         self, container_id: str, endpoint: Endpoint, requests: Sequence[PortRequest]
     ) -> tuple[PublishedPort, ...]:
-        return await self._call(self._controller.publish, container_id, endpoint, requests)
+        ports = await self._call(self._controller.publish, container_id, endpoint, requests)
+        try:
+            await self._ensure_relays(container_id, ports)
+        except BaseException:
+            await self.unpublish(container_id)
+            raise
+        return ports
 
     async def unpublish(self, container_id: str) -> None:
+        await self._stop_relays(container_id)
         await self._call(self._controller.unpublish, container_id)
 
     # --- after a restart of the daemon -------------------------------------------------------
@@ -233,11 +256,28 @@ class NetworkService:
         await self._call(self._controller.restore, container_id, endpoints, ports)
         self._explicit_dns[container_id] = tuple(dns)
         await self._ensure_resolver(container_id, endpoints)
+        await self._ensure_relays(container_id, ports)
 
     async def finish_restore(self) -> None:
         """All running containers are restored: what nobody has is dropped."""
         await self._call(self._controller.drop_strays)
         await self._call(self._firewall.release)
+
+    # --- what rules can't translate ----------------------------------------------------------
+
+    async def _ensure_relays(self, container_id: str, ports: Sequence[PublishedPort]) -> None:
+        if not any(":" in port.host_ip for port in ports):
+            return
+        await self._stop_relays(container_id)
+        target = partial(self._controller.relay_target, container_id)
+        doors = await self._call(self._controller.doors, container_id)
+        self._relays[container_id] = [Relay(door, port, target) for door, port in doors]
+        for relay in self._relays[container_id]:
+            await relay.start()
+
+    async def _stop_relays(self, container_id: str) -> None:
+        for relay in self._relays.pop(container_id, ()):
+            await relay.aclose()
 
     # --- names -------------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ out.
 
 import os
 import stat
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sampan.linux.mounts import make_dirs_beneath, open_beneath
@@ -43,37 +43,37 @@ def lay(root: Path) -> None:
 
     An image in which they can't be made (its /etc is a file) goes without.
     """
-    with suppress(OSError):
-        _touch(".dockerenv", root)
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    with suppress(OSError), _opened(os.open(root, flags)) as top:
+        _touch(".dockerenv", top)
         make_dirs_beneath(root, "etc")
-        etc = open_beneath(root, "etc", os.O_RDONLY | os.O_DIRECTORY)
-        try:
+        with _opened(open_beneath(top, "etc", flags)) as etc:
             for name in BOUND:
                 _touch(name, etc)
             with suppress(FileExistsError):
                 os.symlink(MTAB_TARGET, "mtab", dir_fd=etc)
-        finally:
-            os.close(etc)
 
 
-def _touch(name: str, folder: int | Path) -> None:
+@contextmanager
+def _opened(descriptor: int) -> Iterator[int]:
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _touch(name: str, folder: int) -> None:
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    with suppress(FileExistsError):
-        if isinstance(folder, int):
-            made = os.open(name, flags, dir_fd=folder)
-        else:
-            made = os.open(folder / name, flags)
-        try:
-            os.fchmod(made, 0o755)
-        finally:
-            os.close(made)
+    with suppress(FileExistsError), _opened(os.open(name, flags, dir_fd=folder)) as made:
+        os.fchmod(made, 0o755)
 
 
 def placeholders(upper: Path, lowers: Sequence[Path]) -> frozenset[str]:
     """Paths in `upper`, relative to it, that are only mount points or lead to one.
 
-    An empty file (or /etc/mtab) that no lower layer has; an empty directory (but for other placeholders) that no
-    lower layer has or that is as the lower one. Work of the user's is never among them.
+    An empty file (or /etc/mtab) that no lower layer has; an empty directory (but for other
+    placeholders) that no lower layer has or that is as the lower one. Work of the user's is never
+    among them.
     """
     found: set[str] = set()
     for path in FILES:

@@ -17,13 +17,14 @@ from sampan.network.plan import plan_network
 POOLS = (("10.80.0.0/16", 24),)
 
 
-def plan(ours=(), host=(), **asked):
+def plan(ours=(), host=(), bridges=None, **asked):
     return plan_network(
         NetworkSpec("n", **asked),
         created_ns=5,
         ours=[ip_network(text) for text in ours],
         host=[ip_network(text) for text in host],
         default_pools=POOLS,
+        bridges=bridges or {},
     )
 
 
@@ -44,7 +45,7 @@ def test_ipv6_gets_a_local_subnet_unless_one_is_given():
     four, six = plan(enable_ipv6=True).pools
     assert (ip_network(four.subnet).version, ip_network(six.subnet).prefixlen) == (4, 64)
     assert six.subnet.startswith("fd")
-    assert len(plan(pools=(Pool("fd00:9::/64"),)).pools) == 2
+    assert len(plan(enable_ipv6=True, pools=(Pool("fd00:9::/64"),)).pools) == 2
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_lowest_free_interface_and_best_gateway():
     one = Endpoint("1", "n1", "b", interface="eth0", gateway="10.0.0.1")
     two = Endpoint("2", "n2", "a", interface="eth2", gateway="10.0.1.1")
     dead_end = Endpoint("3", "n3", "0", interface="eth3")
-    assert interface_name([one, two]) == "eth1"
+    assert interface_name([one, two], USER, EndpointRequest("i")) == "eth1"
     assert gateway_endpoint([one, two, dead_end]) is two
     preferred = Endpoint("4", "n4", "z", gateway="10.0.2.1", gw_priority=1)
     assert gateway_endpoint([one, two, preferred]) is preferred

@@ -121,3 +121,12 @@ def test_leaving_early_leaves_nothing(store, make_tar):
 def test_the_kind_of_compression_is_told(store, ingest, make_tar):
     ingest.write(gzip.compress(make_tar({})))
     assert ingest.finish().compression is Compression.GZIP
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_a_finished_layer_that_nobody_got_can_still_be_discarded(store, make_tar):
+    with store.leases.hold() as lease:
+        ingest = LayerIngest(store.content, store.snapshotter, lease)
+        ingest.write(make_tar({"a": b"x"}))
+        ingest.finish()
+        ingest.discard()

@@ -1,10 +1,11 @@
+import os
 import sqlite3
 import threading
 
 import pytest
 
 from sampan.errors import NotFound, Unsupported
-from sampan.store.metadata import Database, Documents
+from sampan.store.metadata import RESERVED_BYTES, Database, Documents
 
 
 def test_documents_are_kept_by_kind_and_id(tmp_path):
@@ -71,3 +72,17 @@ def test_a_file_of_a_newer_program_is_refused(tmp_path):
     connection.close()
     with pytest.raises(Unsupported, match="newer version"):
         Database(tmp_path / "db")
+
+
+def test_the_log_has_its_blocks_from_the_start(tmp_path):
+    """On a full disk things can still be removed."""
+    path = tmp_path / "sampan.db"
+    database = Database(path)
+    assert os.stat(f"{path}-wal").st_blocks * 512 >= RESERVED_BYTES
+    for number in range(2000):
+        Documents(database, "kind").put("id", b"%d" % number)
+    assert os.stat(f"{path}-wal").st_size <= 2 * RESERVED_BYTES
+    database.close()
+    again = Database(path)
+    assert Documents(again, "kind").get("id") == b"1999"
+    again.close()

@@ -69,6 +69,15 @@ def _entrypoint(flags: Flags) -> list[str] | None:
     return [flags.text("entrypoint")] if flags.given("entrypoint") else None
 
 
+def _all_labels(flags: Flags) -> list[str]:
+    found = flags.items("label")
+    if reaction := flags.text("health-on-failure"):
+        from sampan.lib.labels import HEALTH_ON_FAILURE
+
+        found = [*found, f"{HEALTH_ON_FAILURE}={reaction}"]
+    return found
+
+
 def _config(flags: Flags, image: str, command: list[str], env: list[str]) -> Document:
     stdin, stdout, stderr = _attached(flags)
     exposed, _ = published(flags.items("publish"), flags.items("expose"))
@@ -101,7 +110,7 @@ def _config(flags: Flags, image: str, command: list[str], env: list[str]) -> Doc
     }
     config |= {
         "OnBuild": None,
-        "Labels": labels(flags.items("label-file"), flags.items("label")),
+        "Labels": labels(flags.items("label-file"), _all_labels(flags)),
     }
     if flags.text("stop-signal"):
         config["StopSignal"] = flags.text("stop-signal")

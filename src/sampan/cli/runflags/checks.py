@@ -196,3 +196,11 @@ def device_rule(text: str) -> str:
     if not fits:
         raise ValueError(f"invalid device cgroup format '{text}'")
     return text
+
+
+def health_reaction(text: str) -> str:
+    from sampan.lib.labels import HEALTH_REACTIONS
+
+    if text not in HEALTH_REACTIONS:
+        raise ValueError(f"must be one of {', '.join(HEALTH_REACTIONS)}")
+    return text

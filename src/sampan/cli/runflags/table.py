@@ -163,6 +163,13 @@ _LIMITS = (
 _HEALTH = (
     Flag("health-cmd", "", "string", "Command to run to check health"),
     Flag("health-interval", "", "duration", "Time between running the check (ms|s|m|h)"),
+    Flag(
+        "health-on-failure",
+        "",
+        "string",
+        'What to do when the container turns unhealthy: "none", "kill", "restart", "stop"',
+        check=checks.health_reaction,
+    ),
     Flag("health-retries", "", "int", "Consecutive failures needed to report unhealthy"),
     Flag("health-start-interval", "", "duration", "Time between checks while starting"),
     Flag("health-start-period", "", "duration", "Time to start before retries count"),

@@ -2,10 +2,15 @@
 
 The rules are in `health_rules`. Every probe is an exec with its own events. Results are shown at
 once; only a change of the status is committed, and published as `health_status: <status>`.
+
+A container may say by a label what is done about it when it is unhealthy (`reactions`): kill it,
+so that its restart policy acts, restart it, or stop it for good. One reaction at a time; it is
+tried again after the next failed probe.
 """
 
 import asyncio
 import logging
+from typing import Protocol
 
 from sampan.engine.containers import health_rules as rules
 from sampan.engine.containers.execs import ExecNotAllowed, Execs
@@ -19,12 +24,22 @@ from sampan.engine.containers.record import (
 )
 from sampan.engine.containers.registry import ContainerRegistry, NoSuchContainer
 from sampan.engine.events import EventLog
-from sampan.errors import SampanError
+from sampan.errors import NotFound, NotModified, SampanError
 from sampan.lib import gotime
 from sampan.lib.ids import ContainerId
+from sampan.lib.labels import HEALTH_ON_FAILURE
+from sampan.lib.log import fields
 from sampan.wire.stdcopy import Demultiplexer
 
 log = logging.getLogger(__name__)
+
+
+class Reactions(Protocol):
+    """See stop.Stopper."""
+
+    async def stop(self, text: str) -> None: ...
+    async def restart(self, text: str) -> None: ...
+    async def end_by_force(self, identifier: ContainerId) -> None: ...
 
 
 class HealthChecks:
@@ -43,6 +58,8 @@ class HealthChecks:
         self._events = events
         self._background = background
         self._loops: dict[ContainerId, asyncio.Task[None]] = {}
+        self._reacting: set[ContainerId] = set()
+        self.reactions: Reactions | None = None  # set once there is a Stopper: it needs us
 
     def watch(self, container: Container) -> None:
         """Begin to probe this run, if the container has a probe."""
@@ -121,6 +138,35 @@ class HealthChecks:
                 container_id,
                 event_attributes(container),
             )
+        if health.status == rules.UNHEALTHY:
+            self._react(container)
+
+    # --- what is done about it ------------------------------------------------------------------
+
+    def _react(self, container: Container) -> None:
+        reaction = container.labels.get(HEALTH_ON_FAILURE, "none")
+        if reaction == "none" or container.id in self._reacting:
+            return
+        self._reacting.add(container.id)
+        log.info(fields("container.unhealthy", id=container.id, reaction=reaction))
+        # in a task of its own: the end of the run cancels this loop
+        work = self._carry_out(container.id, reaction)
+        self._background.spawn(work, what=f"{reaction} unhealthy {container.id}")
+
+    async def _carry_out(self, identifier: ContainerId, reaction: str) -> None:
+        assert self.reactions is not None
+        try:
+            match reaction:
+                case "kill":
+                    await self.reactions.end_by_force(identifier)
+                case "restart":
+                    await self.reactions.restart(identifier)
+                case "stop":
+                    await self.reactions.stop(identifier)
+        except (NotFound, NotModified):
+            return  # somebody else was faster
+        finally:
+            self._reacting.discard(identifier)
 
 
 def _to_rules(health: Health) -> rules.Health:

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 
 from sampan.engine.containers.ports import port_requests
 from sampan.errors import InvalidArgument
+from sampan.lib.labels import HEALTH_ON_FAILURE, HEALTH_REACTIONS
 from sampan.runtime import restart
 from sampan.runtime.signals import parse_signal
 from sampan.wire.containers import (
@@ -52,6 +53,10 @@ def check_config(config: ContainerConfig) -> None:
     if config.MacAddress:
         check_mac(config.MacAddress)
     check_health(config.Healthcheck)
+    reaction = (config.Labels or {}).get(HEALTH_ON_FAILURE, "none")
+    if reaction not in HEALTH_REACTIONS:
+        known = ", ".join(HEALTH_REACTIONS)
+        raise InvalidArgument(f"invalid label {HEALTH_ON_FAILURE}={reaction}: must be of {known}")
 
 
 def check_health(health: HealthConfig | None) -> None:

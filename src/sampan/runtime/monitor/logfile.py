@@ -3,9 +3,8 @@
 A monitor writes what a read(2) brought with one write(2): text without characters that JSON
 escapes (checked by comparing lengths) becomes records by a single replace, at some GB/s; other
 text is escaped by the C encoder first. All lines of one read share a timestamp.
-Text after the last newline waits for its end. Rotation follows Docker: a file that has reached
-`max_size_bytes` is renamed to `.1` (older ones shift up to `max_files - 1`), or emptied when only
-one file is kept; `compress` turns `.1` into `.1.gz` in a child process.
+Text after the last newline waits for its end. A file that has reached `max_size_bytes` is
+rotated (rotation.py) before the next record.
 """
 
 from __future__ import annotations
@@ -14,7 +13,13 @@ import _json
 import os
 import time
 
-LINE_BYTES = 16384
+from sampan.runtime.monitor.lines import LINE_BYTES, has_long_line, split_long
+from sampan.runtime.monitor.rotation import Rotation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.runtime.monitor.rotation import Expect
+
 _NEWLINE = "\x7f"  # stands for a newline while JSON escapes the rest; JSON leaves it alone
 
 
@@ -32,32 +37,6 @@ class Stamp:
             self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         digits = f"{fraction:09d}".rstrip("0")
         return f"{self._text}.{digits}Z" if digits else f"{self._text}Z"
-
-
-def split_long(text: bytes) -> list[bytes]:
-    """Cut every line of `text` after 16 KiB, but not inside a UTF-8 sequence."""
-    pieces = []
-    for line in text.split(b"\n"):
-        rest = line
-        while len(rest) > LINE_BYTES:
-            end = LINE_BYTES
-            while end > LINE_BYTES - 4 and rest[end] & 0xC0 == 0x80:
-                end -= 1
-            pieces.append(rest[:end])
-            rest = rest[end:]
-        pieces.append(rest + b"\n")
-    pieces[-1] = pieces[-1][:-1]
-    return [piece for piece in pieces if piece]
-
-
-def has_long_line(text: bytes) -> bool:
-    start = 0
-    while len(text) - start > LINE_BYTES:
-        newline = text.rfind(b"\n", start, start + LINE_BYTES + 1)
-        if newline < 0:
-            return True
-        start = newline + 1
-    return False
 
 
 def records(text: bytes, tail: str) -> bytes:
@@ -81,6 +60,9 @@ def record(text: bytes, tail: str) -> bytes:
 
 
 class LogFile:
+    holds_back = False  # a disk is waited for in write(2) itself
+    pending = False
+
     def __init__(
         self,
         path: str,
@@ -89,18 +71,17 @@ class LogFile:
         max_files: int = 1,
         compress: bool = False,
         attrs: str = "",
+        expect: Expect | None = None,
     ) -> None:
         self._path = path
         self._max_size_bytes = max_size_bytes
-        self._max_files = max_files
-        self._compress = compress
+        self._rotation = Rotation(path, max_files=max_files, compress=compress, expect=expect)
         self._attrs = f'"attrs":{attrs},' if attrs else ""
         self._partial = {"stdout": b"", "stderr": b""}
         self._stamp = Stamp()
-        self._compressor = 0
         self._fd = -1
         self._size = 0
-        self._open(os.O_APPEND)
+        self._open()
 
     def write(self, stream: str, data: bytes) -> None:
         """Log the whole lines in `data` and what waited before it."""
@@ -129,6 +110,7 @@ class LogFile:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+        self._rotation.close()
 
     def _tail(self, stream: str) -> str:
         return f'","stream":"{stream}",{self._attrs}"time":"{self._stamp.now()}"}}\n'
@@ -155,7 +137,8 @@ class LogFile:
             self._put(data)
 
     def _put(self, data: bytes) -> None:
-        self._size += len(data)
+        if self._fd < 0:
+            self._open()
         if self._fd < 0:
             return
         view = memoryview(data)
@@ -163,12 +146,19 @@ class LogFile:
             while view:
                 view = view[os.write(self._fd, view) :]
         except OSError:  # disk full: the container goes on, these lines are lost
+            whole = data.rfind(b"\n", 0, len(data) - len(view)) + 1
+            os.ftruncate(self._fd, self._size + whole)  # no half record before the next one
+            self._size += whole
             return
+        self._size += len(data)
 
-    def _open(self, mode: int) -> None:
+    def _open(self) -> None:
         try:
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | mode, 0o640)
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            self._fd = os.open(self._path, flags, 0o640)
             self._size = os.fstat(self._fd).st_size
+            if self._size and os.pread(self._fd, 1, self._size - 1) != b"\n":  # a power cut's
+                self._size += os.write(self._fd, b"\n")
         except OSError:
             self._fd = -1
             self._size = 0
@@ -176,50 +166,11 @@ class LogFile:
     def _rotate(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
-        if self._max_files < 2:
-            self._open(os.O_APPEND | os.O_TRUNC)
-            return
-        self._await_compressor()
-        for suffix in ("", ".gz"):
-            try:
-                os.unlink(f"{self._path}.{self._max_files - 1}{suffix}")
-            except FileNotFoundError:
-                continue
-        for number in range(self._max_files - 1, 0, -1):
-            newer = f"{self._path}.{number - 1}" if number > 1 else self._path
-            for suffix in ("", ".gz"):
-                try:
-                    os.rename(newer + suffix, f"{self._path}.{number}{suffix}")
-                except FileNotFoundError:
-                    continue
-        self._open(os.O_APPEND)
-        if self._compress:
-            self._compressor = os.fork()
-            if not self._compressor:
-                compress_file(f"{self._path}.1")
-
-    def _await_compressor(self) -> None:
-        if self._compressor:
-            try:
-                os.waitpid(self._compressor, 0)
-            except ChildProcessError:
-                pass
-            self._compressor = 0
-
-
-def compress_file(path: str) -> None:
-    """`path` to `path`.gz; ends the process."""
-    import zlib  # only here: most monitors never compress
-
-    status = 1
-    try:
-        packer = zlib.compressobj(6, zlib.DEFLATED, 31)
-        with open(path, "rb") as source, open(f"{path}.gz.part", "wb") as target:
-            while block := source.read(1 << 16):
-                target.write(packer.compress(block))
-            target.write(packer.flush())
-        os.rename(f"{path}.gz.part", f"{path}.gz")
-        os.unlink(path)
-        status = 0
-    finally:
-        os._exit(status)
+        try:
+            self._rotation.rotate()
+        except OSError:  # the folder is gone, or can't be written: go on with what there is
+            pass
+        self._open()
+        if self._fd >= 0 and self._size >= self._max_size_bytes:  # it couldn't be moved away
+            os.ftruncate(self._fd, 0)
+            self._size = 0

@@ -1,0 +1,1 @@
+"""Builds over BuildKit's protocol: sessions, transfers, solves and their progress."""
