@@ -27,15 +27,16 @@ from sampan.builder.ops.file import Downloader
 from sampan.builder.ops.source import (
     BadFrom,
     BaseImages,
+    Context,
     ContextSource,
     ImageSource,
     ScratchSource,
 )
 from sampan.builder.ops.states import state_of
+from sampan.builder.places import Places
 from sampan.builder.progress import Emit
 from sampan.builder.results import State
 from sampan.builder.solver import Cache, Solver
-from sampan.builder.trees import Tree
 from sampan.builder.workspace import Workspaces
 from sampan.errors import InvalidArgument, SampanError
 from sampan.lib.cleanup import shielded
@@ -106,7 +107,7 @@ class Builder:
     async def build(
         self,
         spec: BuildSpec,
-        context: Tree,
+        context: Context,
         *,
         downloader: Downloader,
         scratch: Path,
@@ -160,7 +161,7 @@ class _Run:
         parts: Parts,
         solver: Solver,
         base_images: BaseImages,
-        context: Tree,
+        context: Context,
         emit: Emit,
     ) -> None:
         self._spec = spec
@@ -170,7 +171,8 @@ class _Run:
         self._solver = solver
         self._base_images = base_images
         self._emit = emit
-        self._context = Vertex(ContextSource(context), shows_result=False)
+        self._context = Vertex(ContextSource(context, whole=False), shows_result=False)
+        self._whole_context = Vertex(ContextSource(context, whole=True), shows_result=False)
         self._images: dict[str, Vertex] = {}
         self._ends: dict[int, Vertex] = {}
         build = host_platform()
@@ -179,6 +181,7 @@ class _Run:
             values=platform_arguments(parts.platform, build, spec.target),
             escape=self._file.escape,
         )
+        self._places = Places(self._file, ())
         self._number = 0
         self._total = 0
 
@@ -189,15 +192,16 @@ class _Run:
         # Which stages are needed depends on base names, and these on the global ARGs.
         for arg in self._file.global_args:
             self._globals.declare(arg)
-        stages = self._file.needed(self._target, self._base_names())
+        bases = self._base_names()
+        stages = self._file.needed(self._target, bases)
+        self._places = Places(self._file, bases)
         self._total = (
             len(self._file.global_args)
             + sum(1 + len(stage.instructions) for stage in stages)
             + len(labels)
         )
         for arg in self._file.global_args:
-            label = self._next_label(arg.text)
-            self._emit(progress.StepStarted(label.number, label.total, label.text))
+            self._emit(self._next_label(arg).started())
         result = State()
         for stage in stages:
             own = labels if stage.index == self._target else ()
@@ -226,14 +230,15 @@ class _Run:
                 names.append("")  # told when the stage turns out to be needed
         return names
 
-    def _next_label(self, text: str) -> StepLabel:
+    def _next_label(self, step: kinds.Instruction, stage: Stage | None = None) -> StepLabel:
         self._number += 1
-        return StepLabel(self._number, self._total, text)
+        place = self._places.of(step, stage) if stage is not None else ""
+        where = step.where if step.where.first_line else None
+        return StepLabel(self._number, self._total, step.text, place, where)
 
     async def _stage(self, stage: Stage, labels: tuple[kinds.Label, ...]) -> State:
         self._check_name(stage)
-        label = self._next_label(stage.base.text)
-        self._emit(progress.StepStarted(label.number, label.total, label.text))
+        self._emit(self._next_label(stage.base, stage).started())
         base = self._base(stage)
         state = state_of(await self._solver.solve(base))
         lowering = Lowering(
@@ -251,7 +256,7 @@ class _Run:
         else:
             self._emit(progress.StepResult(state.identity))
         for instruction in (*stage.instructions, *labels):
-            lowering.label = self._next_label(instruction.text)
+            lowering.label = self._next_label(instruction, stage)
             self._lower(lowering, instruction, stage)
         for vertex in lowering.chain:
             state = state_of(await self._solver.solve(vertex))
@@ -260,13 +265,20 @@ class _Run:
         self._ends[stage.index] = lowering.last
         return state
 
-    def _lower(self, lowering: Lowering, instruction: kinds.Instruction, stage: Stage) -> None:
+    def _lower(
+        self,
+        lowering: Lowering,
+        instruction: kinds.Instruction,
+        stage: Stage,
+        *,
+        triggered: bool = False,
+    ) -> None:
+        context = self._whole_context if triggered else self._context
         try:
-            lower(lowering, instruction, lambda copy: self._copy_source(copy, stage.index))
+            lower(lowering, instruction, lambda copy: self._copy_source(copy, stage.index, context))
         except SampanError:
-            label = lowering.label
-            if label is not None:  # say which step it is, though it was never started
-                self._emit(progress.StepStarted(label.number, label.total, label.text))
+            if lowering.label is not None:  # say which step it is, though it was never started
+                self._emit(lowering.label.started())
             raise
 
     def _triggers(self, stage: Stage, lowering: Lowering, triggers: Sequence[str]) -> None:
@@ -275,7 +287,7 @@ class _Run:
         for number, instruction in enumerate(instructions, 1):
             lowering.label = None
             lowering.shows_result = number == len(instructions)
-            self._lower(lowering, instruction, stage)
+            self._lower(lowering, instruction, stage, triggered=True)
         lowering.shows_result = True
 
     def _check_name(self, stage: Stage) -> None:
@@ -311,10 +323,10 @@ class _Run:
             self._images[key] = Vertex(source, shows_result=False)
         return self._images[key]
 
-    def _copy_source(self, copy: kinds.Copy, before: int) -> Vertex:
+    def _copy_source(self, copy: kinds.Copy, before: int, context: Vertex) -> Vertex:
         name = copy.from_stage
         if not name:
-            return self._context
+            return context
         earlier = self._file.find_source(name, before)
         if earlier is not None:
             return self._ends[earlier.index]

@@ -44,7 +44,9 @@ class NotAFile(InvalidArgument):
         super().__init__(f"unexpected error reading Dockerfile: read {path}: is a directory")
 
 
-class _Blob(msgspec.Struct, frozen=True):
+class Blob(msgspec.Struct, frozen=True):
+    """Where a file's content lies in the spool; `digest` is its sha256."""
+
     offset: int
     digest: str
 
@@ -52,7 +54,7 @@ class _Blob(msgspec.Struct, frozen=True):
 class ContextTree:
     """See trees.Tree. Close it to free the spool; trees made by `without` share it."""
 
-    def __init__(self, spool: int, entries: dict[str, Entry], blobs: dict[str, _Blob]) -> None:
+    def __init__(self, spool: int, entries: dict[str, Entry], blobs: dict[str, Blob]) -> None:
         self._spool = spool
         self._blobs = blobs
         self._entries = {"": _ROOT}
@@ -144,7 +146,7 @@ def single_dockerfile(text: bytes, name: str, scratch: Path) -> ContextTree:
     spool = os.open(scratch, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
     os.write(spool, text)
     entry = Entry(name=name, size_bytes=len(text))
-    return ContextTree(spool, {name: entry}, {name: _Blob(0, hashlib.sha256(text).hexdigest())})
+    return ContextTree(spool, {name: entry}, {name: Blob(0, hashlib.sha256(text).hexdigest())})
 
 
 def ignore_rules(context: ContextTree, dockerfile: str) -> IgnoreRules:
@@ -180,9 +182,9 @@ class _Spooling:
 
 def _index(
     reader: TarReader, spool: _Spooling, scratch: Path
-) -> tuple[dict[str, Entry], dict[str, _Blob]]:
+) -> tuple[dict[str, Entry], dict[str, Blob]]:
     entries: dict[str, Entry] = {}
-    blobs: dict[str, _Blob] = {}
+    blobs: dict[str, Blob] = {}
     for entry in reader:
         parts = clean_parts(entry.name)
         if len(parts) > _MAX_DEPTH:
@@ -204,7 +206,7 @@ def _index(
     return entries, blobs
 
 
-def _spool_file(reader: TarReader, entry: Entry, spool: _Spooling, scratch: Path) -> _Blob:
+def _spool_file(reader: TarReader, entry: Entry, spool: _Spooling, scratch: Path) -> Blob:
     offset = spool.size_bytes
     digest = hashlib.sha256()
     if entry.sparse is not None:
@@ -215,8 +217,8 @@ def _spool_file(reader: TarReader, entry: Entry, spool: _Spooling, scratch: Path
             while piece := whole.read(CHUNK):
                 digest.update(piece)
                 spool.append(piece)
-        return _Blob(offset, digest.hexdigest())
+        return Blob(offset, digest.hexdigest())
     while data := reader.read():
         digest.update(data)
         spool.append(data)
-    return _Blob(offset, digest.hexdigest())
+    return Blob(offset, digest.hexdigest())

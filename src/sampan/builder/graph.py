@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from sampan.builder.progress import Emit
+from sampan.builder.dockerfile.source import SourceRange
+from sampan.builder.progress import Emit, StepStarted
 
 
 class Result(Protocol):
@@ -36,11 +37,16 @@ class Op(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StepLabel:
-    """Which line of progress a vertex is."""
+    """Which line of progress a vertex is; see progress.StepStarted."""
 
     number: int
     total: int
     text: str
+    place: str = ""
+    where: SourceRange | None = None
+
+    def started(self) -> StepStarted:
+        return StepStarted(self.number, self.total, self.text, self.place, self.where)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

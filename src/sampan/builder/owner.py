@@ -9,6 +9,7 @@ from sampan.linux import mounts
 
 _FILE_LIMIT = 8 << 20
 _MAX_ID = (1 << 31) - 1
+_MAX_DIGITS = 20
 
 
 class UnknownOwner(InvalidArgument):
@@ -43,8 +44,8 @@ def resolve_owner(root: Path, text: str) -> tuple[int, int]:
 def _number(text: str) -> int | None:
     if not text.isdecimal():
         return None
-    value = int(text)
-    if value > _MAX_ID:
+    value = int(text[:_MAX_DIGITS])
+    if len(text) > _MAX_DIGITS or value > _MAX_ID:
         raise InvalidArgument(f"invalid chown string parse: {text}")
     return value
 
@@ -53,13 +54,13 @@ def _look_up(root: Path, path: str, name: str) -> int | None:
     """The third field of the line that begins with `name`."""
     for fields in _lines(root, path):
         if fields[0] == name and len(fields) > 2 and fields[2].isdecimal():
-            return int(fields[2])
+            return _number(fields[2])
     return None
 
 
 def _lines(root: Path, path: str) -> Iterator[list[str]]:
     try:
-        descriptor = mounts.open_beneath(root, path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = mounts.open_regular_beneath(root, path)
     except OSError:
         return
     with os.fdopen(descriptor, "rb") as source:

@@ -8,14 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sampan.builder.dockerfile.source import SourceRange
+
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
-    """`text` is the instruction as written."""
+    """`text` is the instruction as written, `place` where it stands in its stage (see places.py);
+    empty for steps that only change the configuration."""
 
     number: int
     total: int
     text: str
+    place: str = ""
+    where: SourceRange | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ def _matches(tree: Tree, folder: str, parts: list[re.Pattern[str]]) -> Iterator[
             continue
         found = resolve(tree, path)
         if found is not None and found.entry.kind is Kind.DIRECTORY:
-            yield from _matches(tree, path, rest)
+            yield from _matches(tree, found.path, rest)
 
 
 def content_hash(selected: Sequence[Selected]) -> str:

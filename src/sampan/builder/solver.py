@@ -58,8 +58,7 @@ class Solver:
     async def _solve(self, vertex: Vertex) -> Result:
         inputs = [await self.solve(vertex.inputs[0])] if vertex.inputs else []
         if vertex.label is not None:
-            label = vertex.label
-            self._emit(progress.StepStarted(label.number, label.total, label.text))
+            self._emit(vertex.label.started())
         for other in vertex.inputs[1:]:
             inputs.append(await self.solve(other))  # noqa: PERF401 - awaited one by one
         key = await vertex.op.key(inputs)

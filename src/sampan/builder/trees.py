@@ -79,10 +79,19 @@ def resolve(tree: Tree, path: str) -> Found | None:
 
 def walk(tree: Tree, path: str) -> Iterable[Entry]:
     """Everything below a directory, parents first, sorted within each; links aren't followed."""
-    for name in tree.names(path):
-        entry = tree.find(f"{path}/{name}" if path else name)
+    pending = [iter(_below(tree, path))]  # no recursion: images can nest deeply
+    while pending:
+        name = next(pending[-1], None)
+        if name is None:
+            pending.pop()
+            continue
+        entry = tree.find(name)
         if entry is None:
             continue
         yield entry
         if entry.kind is Kind.DIRECTORY:
-            yield from walk(tree, entry.name)
+            pending.append(iter(_below(tree, name)))
+
+
+def _below(tree: Tree, path: str) -> list[str]:
+    return [f"{path}/{name}" if path else name for name in tree.names(path)]

@@ -20,6 +20,7 @@ VERBS = {
     "info": "system.info:INFO",
     "attach": "containers.attach:ATTACH",
     "commit": "containers.commit:COMMIT",
+    "completion": "completion:COMPLETION",
     "cp": "containers.cp:CP",
     "create": "containers.create:CREATE",
     "daemon": "daemon:DAEMON",
@@ -102,6 +103,7 @@ VERBS = {
     "system events": "system.events:EVENTS",
     "system info": "system.info:INFO",
     "system prune": "prune:SYSTEM",
+    "__complete": "completion:COMPLETE",  # hidden: what shells call
 }
 
 ALIASES = {

@@ -63,7 +63,7 @@ def load(words: str) -> Command:
     return command
 
 
-def _tls(flags: Flags, environment: dict[str, str]) -> TlsFiles | None:
+def tls_files(flags: Flags, environment: dict[str, str]) -> TlsFiles | None:
     verify = flags.on("tlsverify") or bool(environment.get("DOCKER_TLS_VERIFY"))
     if not (verify or flags.on("tls")):
         return None
@@ -172,7 +172,7 @@ def _run_verb(context: Context, words: str, arguments: list[str]) -> int:
         return _fail(words, command, error)
 
 
-def _single_host(flags: Flags) -> str:
+def single_host(flags: Flags) -> str:
     hosts = flags.items("host")
     if len(hosts) > 1:
         raise Exit(1, "Specify only one -H")
@@ -195,8 +195,8 @@ def main(arguments: list[str], environment: dict[str, str]) -> int:
             return _without_verb(words)
         context = Context(
             environment,
-            host=_single_host(flags),
-            tls=_tls(flags, environment),
+            host=single_host(flags),
+            tls=tls_files(flags, environment),
             config_dir=flags.text("config"),
             debug=flags.on("debug"),
         )

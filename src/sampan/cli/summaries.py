@@ -1,6 +1,8 @@
 """What each verb does, in one line: for help only, so that listings of verbs import no verb."""
 
 SUMMARIES = {
+    "completion:COMPLETE": "Print what may stand at the end of a command line",
+    "completion:COMPLETION": "Print a script that completes command lines in a shell",
     "containers.attach:ATTACH": "Attach the terminal's input and output to a running container",
     "containers.commit:COMMIT": "Create a new image from a container's changes",
     "containers.cp:CP": "Copy files/folders between a container and the local filesystem",

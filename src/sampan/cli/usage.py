@@ -123,7 +123,11 @@ def group_help(group: str) -> str:
 
 def root_help(flags: Sequence[Flag]) -> str:
     common = list(COMMON)
-    others = sorted(words for words in VERBS if " " not in words and words not in common)
+    others = sorted(
+        words
+        for words in VERBS
+        if " " not in words and words not in common and not words.startswith("__")
+    )
     return "\n".join(
         [
             f"Usage:  {PROGRAM} [OPTIONS] COMMAND",

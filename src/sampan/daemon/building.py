@@ -5,8 +5,15 @@ from sampan.daemon.core import Core
 from sampan.daemon.images import Images
 from sampan.daemon.mechanisms import Mechanisms
 from sampan.engine.build_executor import BuildExecutor
+from sampan.engine.buildkit.exporting import StoreExporter
+from sampan.engine.buildkit.frontend import DockerfileFrontend
+from sampan.engine.buildkit.legacy import LegacyBuilds
+from sampan.engine.buildkit.sessions import Sessions
+from sampan.engine.buildkit.solves import Solves
 from sampan.engine.builds import Builds
+from sampan.server.grpc.services import BuildServices
 from sampan.server.routers.build import BuildRouter
+from sampan.server.routers.buildkit import BuildKitRouter
 from sampan.server.routes import Route
 
 
@@ -37,4 +44,13 @@ async def make_builds(core: Core, parts: Mechanisms, images: Images) -> list[Rou
     )
     await executor.clean()
     await workers.run(builds.clean)
-    return BuildRouter(builds=builds).routes()
+    sessions = Sessions()
+    solves = Solves(
+        frontend=DockerfileFrontend(builds=builds, sessions=sessions, workers=workers),
+        exporter=StoreExporter(images.tagger),
+    )
+    services = BuildServices(solves=solves, cache=builds)
+    return [
+        *BuildRouter(builds=builds, buildkit=LegacyBuilds(solves=solves)).routes(),
+        *BuildKitRouter(services=services, sessions=sessions).routes(),
+    ]

@@ -48,6 +48,14 @@ class Config:
     bridge: str = ""
     bip: str = ""
     default_address_pools: tuple[tuple[str, int], ...] = ()  # (base network, prefix length)
+    fixed_cidr_v6: str = ""
+    host_gateway_ip: str = ""
+    icc: bool = True
+    ip: str = "0.0.0.0"
+    ip_forward: bool = True
+    ip_masq: bool = True
+    ipv6: bool = False
+    mtu: int = 0
     debug: bool = False
     log_level: str = "info"
     default_runtime: str = ""  # crun if it is installed, else runc
@@ -258,6 +266,16 @@ def _check_networks(config: Config) -> None:
             ipaddress.ip_interface(config.bip)
         except ValueError:
             raise InvalidArgument(f"invalid CIDR address: {config.bip}") from None
+    _check_address(config.ip, f"{config.ip} is not an ip address")
+    if config.host_gateway_ip:
+        _check_address(config.host_gateway_ip, f"{config.host_gateway_ip} is not an ip address")
+    if config.mtu < 0:
+        raise InvalidArgument(f"invalid default MTU: {config.mtu}")
+    if config.fixed_cidr_v6:
+        try:
+            ipaddress.IPv6Network(config.fixed_cidr_v6)
+        except ValueError:
+            raise InvalidArgument(f"invalid CIDR address: {config.fixed_cidr_v6}") from None
     for base, size in config.default_address_pools:
         try:
             network = ipaddress.ip_network(base)

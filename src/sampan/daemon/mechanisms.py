@@ -98,4 +98,12 @@ def network_settings(config: Config, instance: Instance) -> NetworkSettings:
         bip=config.bip,
         default_address_pools=config.default_address_pools or DEFAULT_ADDRESS_POOLS,
         veth_prefix=instance.veth_prefix,
+        ip_forward=config.ip_forward,
+        icc=config.icc,
+        masquerade=config.ip_masq,
+        host_ip=config.ip,
+        mtu=config.mtu,
+        ipv6=config.ipv6,
+        fixed_cidr_v6=config.fixed_cidr_v6,
+        host_gateway_ip=config.host_gateway_ip,
     )

@@ -57,8 +57,23 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("dns-opt", "dns-opts", Kind.LIST, "dns_opts", "DNS option to use"),
     Setting("dns-search", "dns-search", Kind.LIST, "dns_search", "DNS search domain to use"),
     Setting("exec-root", "exec-root", Kind.TEXT, "exec_root", "Root of execution state"),
+    Setting(
+        "fixed-cidr-v6",
+        "fixed-cidr-v6",
+        Kind.TEXT,
+        "fixed_cidr_v6",
+        "IPv6 subnet of the default bridge",
+    ),
     Setting("group", "group", Kind.TEXT, "group", "Group of the unix socket", "G"),
     Setting("host", "hosts", Kind.LIST, "hosts", "Daemon socket to listen on", "H"),
+    Setting(
+        "host-gateway-ip",
+        "host-gateway-ip",
+        Kind.TEXT,
+        "host_gateway_ip",
+        "Address that host-gateway stands for",
+    ),
+    Setting("icc", "icc", Kind.BOOLEAN, "icc", "Containers of the default bridge reach each other"),
     Setting(
         "insecure-registry",
         "insecure-registries",
@@ -66,6 +81,10 @@ SETTINGS: tuple[Setting, ...] = (
         "insecure_registries",
         "Registry to speak plain HTTP or unverified TLS with",
     ),
+    Setting("ip", "ip", Kind.TEXT, "ip", "Default address of published ports"),
+    Setting("ip-forward", "ip-forward", Kind.BOOLEAN, "ip_forward", "Switch forwarding on"),
+    Setting("ip-masq", "ip-masq", Kind.BOOLEAN, "ip_masq", "Masquerade the default bridge"),
+    Setting("ipv6", "ipv6", Kind.BOOLEAN, "ipv6", "IPv6 on the default bridge"),
     Setting("label", "labels", Kind.LIST, "labels", "Label of the daemon (key=value)"),
     Setting(
         "live-restore",
@@ -86,6 +105,7 @@ SETTINGS: tuple[Setting, ...] = (
         "max_concurrent_downloads",
         "Layers downloaded at once by each pull",
     ),
+    Setting("mtu", "mtu", Kind.INTEGER, "mtu", "MTU of the default bridge"),
     Setting("pidfile", "pidfile", Kind.TEXT, "pidfile", "Path of the PID file", "p"),
     Setting(
         "registry-mirror",

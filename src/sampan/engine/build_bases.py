@@ -25,6 +25,22 @@ class PullFailed(Unavailable):
     """The registry's own words, from an object of its progress."""
 
 
+class CredentialSource(Protocol):
+    """What the build's client knows about registries."""
+
+    async def for_domain(self, domain: str) -> Credentials: ...
+
+
+class GivenCredentials:
+    """All of them came with the request."""
+
+    def __init__(self, keychain: Mapping[str, Credentials]) -> None:
+        self._keychain = keychain
+
+    async def for_domain(self, domain: str) -> Credentials:
+        return for_domain(self._keychain, domain)
+
+
 class StoredBases:
     """See ops.source.BaseImages; one per build, because credentials are the client's."""
 
@@ -34,7 +50,7 @@ class StoredBases:
         images: ImageStore,
         puller: BasePuller,
         workers: Workers,
-        credentials: Mapping[str, Credentials],
+        credentials: CredentialSource,
     ) -> None:
         self._images = images
         self._puller = puller
@@ -59,7 +75,7 @@ class StoredBases:
             return None
 
     async def _pull(self, reference: Reference, platform: Platform | None, emit: Emit) -> None:
-        credentials = for_domain(self._credentials, reference.domain)
+        credentials = await self._credentials.for_domain(reference.domain)
         name = reference.familiar
         stream = self._puller.pull(name, platform=platform, credentials=credentials)
         async for message in stream:

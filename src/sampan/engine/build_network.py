@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sampan.engine.containers.validate import HOST_GATEWAY, check_extra_host
+from sampan.engine.containers.validate import HOST_GATEWAY, NoHostGateway, check_extra_host
 from sampan.errors import Unsupported
 from sampan.lib.cleanup import shielded
 from sampan.lib.ids import random_id, short
@@ -108,5 +108,7 @@ class BuildNetwork:
             name, address = check_extra_host(entry)
             if address == HOST_GATEWAY:
                 address = self._networks.host_gateway()
+                if not address:
+                    raise NoHostGateway
             found.append((name, address))
         return found

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from sampan.errors import InvalidArgument, Unsupported
+from sampan.errors import InvalidArgument
 from sampan.oci.platform import Platform, parse_platform
 from sampan.oci.reference import Reference, parse_reference
 from sampan.registry.keychain import Credentials
@@ -69,10 +69,6 @@ def parse_build_query(query: Query, credentials: Mapping[str, Credentials]) -> B
 
 
 def _refuse_unbuilt(query: Query) -> None:
-    if _text(query, "version") == "2":
-        raise Unsupported(
-            "the BuildKit protocol is not built yet", hint="set DOCKER_BUILDKIT=0 on the client"
-        )
     if _switch(query, "squash"):
         raise InvalidArgument("squash is only supported with experimental mode")
     isolation = _text(query, "isolation")

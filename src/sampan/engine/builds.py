@@ -10,7 +10,7 @@ everything has succeeded.
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -26,8 +26,14 @@ from sampan.builder.context import (
 from sampan.builder.dockerfile.stages import Dockerfile, parse_dockerfile
 from sampan.builder.executor import StepExecutor
 from sampan.builder.lower.scope import unused_arguments
+from sampan.builder.ops.source import GivenContext
 from sampan.builder.solver import Cache
-from sampan.engine.build_bases import BasePuller, StoredBases
+from sampan.engine.build_bases import (
+    BasePuller,
+    CredentialSource,
+    GivenCredentials,
+    StoredBases,
+)
 from sampan.engine.build_messages import Messages, told
 from sampan.engine.build_remote import UrlDownloader
 from sampan.engine.build_rendering import Message, stream
@@ -109,7 +115,7 @@ class Builds:
     async def _build(
         self, request: BuildRequest, body: AsyncIterator[bytes], messages: Messages
     ) -> None:
-        async with self._scratch_directory() as scratch:
+        async with self.scratch_directory() as scratch:
             downloader = UrlDownloader(scratch)
             context = await self._context(request, body, scratch, downloader)
             with context:
@@ -125,8 +131,15 @@ class Builds:
                     platform=request.platform,
                     host=request.host,
                 )
-                state = await self._builder(request).build(
-                    spec, visible, downloader=downloader, scratch=scratch, emit=messages
+                builder = self.builder(
+                    GivenCredentials(request.credentials), cache_from=request.cache_from
+                )
+                state = await builder.build(
+                    spec,
+                    GivenContext(visible),
+                    downloader=downloader,
+                    scratch=scratch,
+                    emit=messages,
                 )
         identifier = Digest(state.identity)
         unused = unused_arguments(dockerfile, request.build_args)
@@ -150,16 +163,17 @@ class Builds:
             if not request.quiet:
                 messages.put(stream(f"Successfully tagged {reference.familiar}\n"))
 
-    def _builder(self, request: BuildRequest) -> Builder:
+    def builder(self, credentials: CredentialSource, *, cache_from: Sequence[str] = ()) -> Builder:
+        """`cache_from` narrows the cache to the steps of these images."""
         bases = StoredBases(
             images=self._images,
             puller=self._puller,
             workers=self._workers,
-            credentials=request.credentials,
+            credentials=credentials,
         )
         cache: Cache = self._cache
-        if request.cache_from:
-            cache = CacheFrom(self._cache, request.cache_from, self._images, self._workers)
+        if cache_from:
+            cache = CacheFrom(self._cache, cache_from, self._images, self._workers)
         return Builder(
             images=self._images,
             content=self._content,
@@ -172,7 +186,8 @@ class Builds:
         )
 
     @asynccontextmanager
-    async def _scratch_directory(self) -> AsyncIterator[Path]:
+    async def scratch_directory(self) -> AsyncIterator[Path]:
+        """A directory that goes away with its build."""
         path = Path(await self._workers.run(tempfile.mkdtemp, prefix=_PREFIX, dir=self._scratch))
         try:
             yield path
@@ -191,10 +206,10 @@ class Builds:
         async for _ in body:
             pass
         path = await downloader.context(request.remote)
-        return await self._workers.run(_remote_context, path, scratch)
+        return await self._workers.run(remote_context, path, scratch)
 
 
-def _remote_context(path: Path, scratch: Path) -> ContextTree:
+def remote_context(path: Path, scratch: Path) -> ContextTree:
     """A tar, or anything else taken for a Dockerfile."""
     with path.open("rb") as source:
         try:

@@ -32,6 +32,8 @@ from sampan.wire.filters import Filters
 from sampan.wire.images import ImageSummary
 from sampan.wire.system import BuildCacheRecord, DiskUsage
 
+Parts = dict[tuple[str, str], int]  # (layer or blob, its name): bytes
+
 
 class DiskUsages:
     def __init__(
@@ -96,18 +98,17 @@ class DiskUsages:
     def _blob(self, digest: Digest) -> int:
         return allocated_bytes(self._content.path(digest))
 
-    def _parts(self, image: Image) -> dict[str, int]:
-        """The chains and blobs of an image, with their sizes."""
+    def _parts(self, image: Image) -> Parts:
+        """The layers and blobs of an image (one digest may be both), with their sizes."""
         blobs = {image.id, *(layer.digest for layer in image.layers)}
         if image.manifest is not None:
             blobs.add(image.manifest.digest)
-        return {chain: self._layer(chain) for chain in chains_of(image.spec)} | {
-            digest: self._blob(digest) for digest in blobs
-        }
+        layers = {("layer", chain): self._layer(chain) for chain in chains_of(image.spec)}
+        return layers | {("blob", digest): self._blob(digest) for digest in blobs}
 
     def _image_rows(self, shown: Iterable[ImageSummary]) -> list[ImageSummary]:
         """Shared is what another image that is shown has as well."""
-        found: list[tuple[ImageSummary, dict[str, int]]] = []
+        found: list[tuple[ImageSummary, Parts]] = []
         for row in shown:
             with suppress(NotFound):  # removed meanwhile
                 found.append((row, self._parts(self._images.get(Digest(row.Id)))))

@@ -21,13 +21,10 @@ def number(field: bytes) -> int:
         if field[0] & 0x40:
             value -= 1 << (8 * len(field) - 1)
         return value
-    text = field.strip(b" \0")
-    if not text:
-        return 0
-    try:
-        return int(text.partition(b"\0")[0], 8)
-    except ValueError:
+    text = field.strip(b" \0").partition(b"\0")[0].rstrip(b" ")
+    if text.translate(None, b"01234567"):  # int() would also take signs, blanks and underscores
         invalid()
+    return int(text or b"0", 8)
 
 
 def pax_records(data: bytes) -> dict[str, bytes]:

@@ -14,6 +14,7 @@ Map = tuple[int, int, Runs]  # bytes of data that were the map, real size, runs
 _BLOCK = 512
 _PAIR = 24
 _MAX_RUNS = 1 << 16
+_MAX_DIGITS = 20
 
 
 def old_gnu(header: bytes, next_block: Callable[[], bytes], number: Callable[[bytes], int]) -> Map:
@@ -55,20 +56,24 @@ def _paired(numbers: list[int]) -> Runs:
 
 
 def _map_in_data(next_block: Callable[[], bytes]) -> tuple[int, Runs]:
-    data = next_block()
-    count = -1
-    while True:
-        lines = data.split(b"\n")
-        if len(lines) > 1:
-            count = int(lines[0])
-            if not 0 <= count <= _MAX_RUNS:
-                raise ValueError("too many runs")
-        if count >= 0 and len(lines) > 2 * count + 1:
-            numbers = [int(line) for line in lines[1 : 2 * count + 1]]
-            return len(data), _paired(numbers)
-        if len(data) > _MAX_RUNS * 48:
+    consumed = 0
+    rest = b""
+    numbers: list[int] = []  # how many pairs there are, then the pairs
+    while not numbers or len(numbers) <= 2 * numbers[0]:
+        block = next_block()
+        consumed += len(block)
+        *lines, rest = (rest + block).split(b"\n")
+        for line in lines:
+            if numbers and len(numbers) > 2 * numbers[0]:
+                break  # padding
+            if not line.isdigit() or len(line) > _MAX_DIGITS:
+                raise ValueError("not a number")
+            numbers.append(int(line))
+        if numbers and numbers[0] > _MAX_RUNS:
+            raise ValueError("too many runs")
+        if len(rest) > _BLOCK:
             raise ValueError("the map has no end")
-        data += next_block()
+    return consumed, _paired(numbers[1 : 2 * numbers[0] + 1])
 
 
 def check(runs: Runs, size: int, stored: int, invalid: Callable[[], NoReturn]) -> None:

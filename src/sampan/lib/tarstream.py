@@ -219,6 +219,7 @@ class TarReader:
         except UnexpectedEof:  # the docker CLI's build contexts may end right after the last data
             return None
         records: dict[str, bytes] = {}
+        long_names: dict[str, bytes] = {}  # GNU's
         while True:
             header = self._block()
             if header is None or header == _ZERO:
@@ -229,15 +230,15 @@ class TarReader:
             if not 0 <= size < MAX_SIZE:
                 invalid()
             if flag == b"x":
-                records.update(pax_records(self._special(size)))
+                records = pax_records(self._special(size))  # a second one replaces the first
             elif flag == b"g":
                 self._special(size)
             elif flag == b"L":
-                records["path"] = self._special(size).partition(b"\0")[0]
+                long_names["path"] = self._special(size).partition(b"\0")[0]
             elif flag == b"K":
-                records["linkpath"] = self._special(size).partition(b"\0")[0]
+                long_names["linkpath"] = self._special(size).partition(b"\0")[0]
             else:
-                return self._start(header, fields, size, records)
+                return self._start(header, fields, size, records | long_names)
 
     def _start(
         self, header: bytes, fields: tuple[bytes, ...], size: int, records: dict[str, bytes]

@@ -288,6 +288,7 @@ def open_beneath(root: Path | int, path: str, flags: int, mode: int = 0) -> int:
 
     The descriptor is close-on-exec. With O_CREAT the last component may be missing.
     """
+    _check_no_nul(path)
     own = root if isinstance(root, int) else os.open(root, os.O_PATH | os.O_CLOEXEC)
     try:
         resolve = libc.RESOLVE_IN_ROOT | libc.RESOLVE_NO_MAGICLINKS
@@ -304,12 +305,19 @@ def open_beneath(root: Path | int, path: str, flags: int, mode: int = 0) -> int:
             os.close(own)
 
 
+def _check_no_nul(path: str) -> None:
+    """The kernel would see the part before it: another path than the one that was checked."""
+    if "\0" in path:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+
+
 def resolve_beneath(root: Path, path: str) -> Path:
     """Where `path` ends inside `root`, following links as if chrooted; the end may be missing.
 
     A name, not a hold on the file: whoever can write below `root` can change it afterwards. Open
     by `open_beneath` where that matters.
     """
+    _check_no_nul(path)
     base = os.fspath(root)
     done: list[str] = []
     rest = path.split("/")[::-1]
@@ -366,14 +374,64 @@ def make_parents_beneath(
     return make_dirs_beneath(root, str(Path(path).parent), mode=mode, owner=owner)
 
 
-def make_target_beneath(root: Path, path: str, *, directory: bool) -> Path:
-    """Ensure that a mount point exists at `path` inside `root` (an empty file if not a folder)."""
+def open_regular_beneath(root: Path | int, path: str) -> int:
+    """Open a regular file for reading as `open_beneath` does; OSError (EINVAL) for other kinds.
+
+    Devices and FIFOs are told before they are opened: opening alone may do something.
+    """
+    held = open_beneath(root, path, os.O_PATH)
+    try:
+        if not stat.S_ISREG(os.fstat(held).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        return os.open(f"/proc/self/fd/{held}", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(held)
+
+
+def open_target_beneath(root: Path, path: str, *, directory: bool) -> int:
+    """A descriptor of the mount point at `path` inside `root`; made if missing.
+
+    An empty file if not a folder. Whoever else writes below `root` can't make it lie outside.
+    """
     if directory:
-        return make_dirs_beneath(root, path)
-    found = resolve_beneath(root, path)
-    make_parents_beneath(root, "/" + str(found.relative_to(root)))
+        make_dirs_beneath(root, path)
+        return open_beneath(root, path, os.O_PATH | os.O_DIRECTORY)
+    inside = "/" + str(resolve_beneath(root, path).relative_to(root))
+    make_parents_beneath(root, inside)
     with suppress(FileExistsError):
-        os.close(open_beneath(root, str(found.relative_to(root)), os.O_CREAT | os.O_EXCL, 0o644))
-    if stat.S_ISDIR(found.lstat().st_mode):
+        os.close(open_beneath(root, inside, os.O_CREAT | os.O_EXCL, 0o644))
+    found = open_beneath(root, path, os.O_PATH)
+    if stat.S_ISDIR(os.fstat(found).st_mode):
+        os.close(found)
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     return found
+
+
+def bind_beneath(source: Path, root: Path, path: str, *, readonly: bool = False) -> None:
+    """Bind `source`, with what is mounted below it, at `path` inside `root`.
+
+    The mount point is held by a descriptor: a link that somebody puts in its place leads nowhere.
+    Mounts on top of this one don't spread to where `source` comes from.
+    """
+    tree = libc.open_tree(
+        libc.AT_FDCWD,
+        source,
+        libc.OPEN_TREE_CLONE | libc.OPEN_TREE_CLOEXEC | libc.AT_RECURSIVE,
+    )
+    try:
+        libc.mount_setattr(
+            tree,
+            "",
+            libc.AT_EMPTY_PATH | libc.AT_RECURSIVE,
+            set_=libc.MOUNT_ATTR_RDONLY if readonly else 0,
+            propagation=libc.MS_PRIVATE,
+        )
+        is_directory = stat.S_ISDIR(os.fstat(tree).st_mode)
+        target = open_target_beneath(root, path, directory=is_directory)
+        try:
+            flags = libc.MOVE_MOUNT_F_EMPTY_PATH | libc.MOVE_MOUNT_T_EMPTY_PATH
+            libc.move_mount(tree, "", target, "", flags)
+        finally:
+            os.close(target)
+    finally:
+        os.close(tree)

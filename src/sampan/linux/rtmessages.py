@@ -36,6 +36,7 @@ _IFLA_LINKINFO, _IFLA_NET_NS_FD = 18, 28
 _INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA = 1, 2, 4, 5
 _VETH_INFO_PEER, _MACVLAN_MODE, _VLAN_ID = 1, 1, 1
 _BRPORT_MODE, _BRPORT_ISOLATED = 4, 33  # IFLA_BRPORT_MODE is hairpin
+_BR_MCAST_SNOOPING = 23
 _IFF_UP = 1
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
 _IFA_F_NODAD = 0x02
@@ -167,14 +168,18 @@ def bridge_port(name: str, *, hairpin: bool, isolated: bool = False) -> Request:
     return Request(_NEWLINK, ACK, body + _nest(_IFLA_LINKINFO, info))
 
 
-def create_bridge(name: str, *, mac: str = "", mtu: int = 0) -> Request:
-    """A bridge that is up. With `mac` given the address doesn't follow its ports."""
+def create_bridge(name: str, *, mac: str = "", mtu: int = 0, snooping: bool = True) -> Request:
+    """A bridge that is up. With `mac` given the address doesn't follow its ports.
+
+    With `snooping` the bridge learns who listens to which multicast group.
+    """
     body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, _IFF_UP, _IFF_UP) + _text(_IFLA_IFNAME, name)
     if mac:
         body += _attr(_IFLA_ADDRESS, _mac(mac))
     if mtu:
         body += _u32(_IFLA_MTU, mtu)
-    body += _nest(_IFLA_LINKINFO, _text(_INFO_KIND, "bridge"))
+    data = b"" if snooping else _nest(_INFO_DATA, _attr(_BR_MCAST_SNOOPING, b"\0"))
+    body += _nest(_IFLA_LINKINFO, _text(_INFO_KIND, "bridge") + data)
     return Request(_NEWLINK, ACK | _CREATE | _EXCL, body)
 
 
@@ -190,13 +195,18 @@ def create_veth(veth: Veth) -> Request:
     return Request(_NEWLINK, ACK | _CREATE | _EXCL, body)
 
 
-def create_veth_pair(name: str, peer: str) -> Request:
-    """Both ends here, both up: what one sends the other gets."""
-    far = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, _IFF_UP, _IFF_UP) + _text(_IFLA_IFNAME, peer)
+def create_veth_pair(name: str, peer: str) -> list[Request]:
+    """Both ends here, both up (which an end without the other can't be): what one sends the
+    other gets."""
+    far = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + _text(_IFLA_IFNAME, peer)
     data = _nest(_INFO_DATA, _attr(_VETH_INFO_PEER, far))
-    body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, _IFF_UP, _IFF_UP) + _text(_IFLA_IFNAME, name)
-    body += _nest(_IFLA_LINKINFO, _text(_INFO_KIND, "veth") + data)
-    return Request(_NEWLINK, ACK | _CREATE | _EXCL, body)
+    near = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + _text(_IFLA_IFNAME, name)
+    near += _nest(_IFLA_LINKINFO, _text(_INFO_KIND, "veth") + data)
+    up = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, _IFF_UP, _IFF_UP)
+    return [
+        Request(_NEWLINK, ACK | _CREATE | _EXCL, near),
+        *(Request(_SETLINK, ACK, up + _text(_IFLA_IFNAME, end)) for end in (name, peer)),
+    ]
 
 
 def create_macvlan(link: Macvlan) -> Request:

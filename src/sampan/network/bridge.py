@@ -46,7 +46,13 @@ def ensure_bridge(netlink: Netlink, network: Network) -> int:
     if link is None:
         own = next((str(entry.ip) for entry in wanted if entry.version == 4), None)
         mac = mac_of(own) if own else ""
-        netlink.execute(rt.create_bridge(network.bridge_name, mac=mac, mtu=mtu_of(network)))
+        # neighbour discovery is multicast: while a new bridge learns, the first packets wait 1 s
+        made = rt.create_bridge(
+            network.bridge_name, mac=mac, mtu=mtu_of(network), snooping=not network.enable_ipv6
+        )
+        netlink.execute(made)
+        if network.enable_ipv6:
+            _settle_ipv6(network.bridge_name)
         link = netlink.get_link(network.bridge_name)
         log.info(fields("bridge.created", bridge=network.bridge_name, network=network.name))
     if any(entry.version == 6 for entry in wanted):
@@ -64,6 +70,16 @@ def ensure_bridge(netlink: Netlink, network: Network) -> int:
     # keeps containers from using it in the other direction
     ensure_sysctl(f"net/ipv4/conf/{network.bridge_name}/route_localnet", "1")
     return link.index
+
+
+def _settle_ipv6(name: str) -> None:
+    """The link-local address is good at once: nothing could have the same on a new bridge.
+
+    Without it the host can't ask for neighbours of packets that it forwards.
+    """
+    ensure_sysctl(f"net/ipv6/conf/{name}/disable_ipv6", "1")
+    ensure_sysctl(f"net/ipv6/conf/{name}/accept_dad", "0")
+    ensure_sysctl(f"net/ipv6/conf/{name}/dad_transmits", "0")
 
 
 def remove_bridge(netlink: Netlink, network: Network) -> None:

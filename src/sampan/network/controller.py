@@ -14,23 +14,17 @@ import socket
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
 from sampan.errors import Denied, Internal, NotFound
 from sampan.lib.ids import random_id
 from sampan.lib.log import fields
-from sampan.linux import namespaces, rtmessages
-from sampan.linux.netlink import Netlink
-from sampan.network import bridge, endpoints, sandbox
-from sampan.network.addresses import Addresses
-from sampan.network.ipam import AddressInUse
+from sampan.linux import namespaces
+from sampan.network import endpoints, sandbox
+from sampan.network.attachments import Attachments
 from sampan.network.model import (
     BRIDGE,
-    MACVLAN,
     OPTION_HOST_IP,
-    OPTION_ICC,
-    OPTION_MACVLAN_MODE,
     Endpoint,
     EndpointRequest,
     Network,
@@ -45,8 +39,6 @@ from sampan.network.provision import Provisioner
 from sampan.network.publisher import Publisher, Target
 
 log = logging.getLogger(__name__)
-
-_IFNAMSIZ = 15
 
 
 @dataclass(slots=True)
@@ -70,20 +62,17 @@ class Controller:
         settings: NetworkSettings,
         table: NetworkTable,
         provisioner: Provisioner,
-        addresses: Addresses,
+        attachments: Attachments,
         publisher: Publisher,
         names: NameTable,
-        netlink: Netlink,
     ) -> None:
         self._settings = settings
         self._table = table
         self._provisioner = provisioner
-        self._addresses = addresses
+        self._attachments = attachments
         self._publisher = publisher
         self._names = names
-        self._netlink = netlink
         self._sandboxes: dict[str, Sandbox] = {}
-        self._fading: dict[str, str] = {}  # address -> interface that may still answer for it
 
     def view(self, container_id: str) -> View:
         """What the container's resolver sees now. May be called from any thread."""
@@ -123,18 +112,12 @@ class Controller:
         with ExitStack() as steps:  # each is done even if another fails; the last one first
             steps.callback(namespaces.remove_netns, self._settings.netns_root / container_id)
             for endpoint in found.endpoints.values() if found else ():
-                steps.callback(self._release, endpoint)
-                if found and endpoint.interface and not endpoint.host_interface:
-                    # two faces of one parent can't have the same address, not even for a moment
-                    steps.callback(sandbox.detach_inside, found.path, endpoint.interface)
+                steps.callback(self._release, self._settings.netns_root / container_id, endpoint)
             steps.callback(self._publisher.withdraw, container_id)
 
-    def _release(self, endpoint: Endpoint) -> None:
+    def _release(self, path: Path, endpoint: Endpoint) -> None:
         self._names.remove(endpoint)
-        self._addresses.release(endpoint.network_id, endpoint.ipv4, endpoint.ipv6)
-        if endpoint.host_interface:
-            for text in filter(None, (endpoint.ipv4, endpoint.ipv6)):
-                self._fading[text] = endpoint.host_interface
+        self._attachments.abandon(path, endpoint)
 
     def open_name_server(self, container_id: str) -> tuple[socket.socket, socket.socket]:
         return sandbox.open_name_server(self._sandboxes[container_id].path)
@@ -172,9 +155,11 @@ class Controller:
             links=request.links,
             gw_priority=request.gw_priority,
             container_name=container_name,
+            driver=network.driver,
         )
         if network.addressed:
-            endpoint = self._attach(found, network, endpoint, request)
+            present = list(found.endpoints.values())
+            endpoint = self._attachments.attach(found.path, present, network, endpoint, request)
         self._enter(container_id, found, endpoint)
         return endpoint
 
@@ -189,79 +174,6 @@ class Controller:
         ):
             self._publisher.redirect(container_id, self._ports_target(found))
 
-    def _attach(
-        self, found: Sandbox, network: Network, endpoint: Endpoint, request: EndpointRequest
-    ) -> Endpoint:
-        before = endpoints.gateway_endpoint(found.endpoints.values())
-        with ExitStack() as undo:
-            endpoint = self._address(undo, network, endpoint, request)
-            endpoint = replace(
-                endpoint,
-                interface=endpoints.interface_name(found.endpoints.values(), network, request),
-                mac=request.mac or bridge.mac_of(endpoint.ipv4),
-            )
-            if network.driver == BRIDGE:
-                name = f"{self._settings.veth_prefix}{endpoint.id}"[:_IFNAMSIZ]
-                endpoint = replace(endpoint, host_interface=name)
-            outward = endpoints.gateway_endpoint([*found.endpoints.values(), endpoint])
-            leads = outward is endpoint
-            sandbox.attach(self._netlink, found.path, self._attachment(network, endpoint, leads))
-            undo.pop_all()
-        log.debug(fields("endpoint.joined", network=network.name, address=endpoint.ipv4))
-        if before and leads and before.gateway6 and not endpoint.gateway6:
-            sandbox.set_gateways(found.path, endpoint.interface, endpoints.gateways(endpoint))
-        return endpoint
-
-    def _attachment(self, network: Network, endpoint: Endpoint, leads: bool) -> sandbox.Attachment:
-        texts = [(endpoint.ipv4, endpoint.prefix), (endpoint.ipv6, endpoint.prefix6)]
-        index = self._provisioner.uplink_index(network)
-        uplink: sandbox.BridgePort | sandbox.ParentFace
-        if network.driver == MACVLAN:
-            mode = network.options.get(OPTION_MACVLAN_MODE) or "bridge"
-            uplink = sandbox.ParentFace(index, mode)
-        else:
-            isolated = not network.flag(OPTION_ICC, default=True)
-            uplink = sandbox.BridgePort(endpoint.host_interface, index, isolated)
-        return sandbox.Attachment(
-            name=endpoint.interface,
-            uplink=uplink,
-            mac=endpoint.mac,
-            addresses=[ip_interface(f"{text}/{length}") for text, length in texts if text],
-            gateways=endpoints.gateways(endpoint) if leads else (),
-            mtu=bridge.mtu_of(network),
-        )
-
-    def _address(
-        self, undo: ExitStack, network: Network, endpoint: Endpoint, request: EndpointRequest
-    ) -> Endpoint:
-        """Fill in addresses and gateways; `undo` gives the addresses back."""
-        taken: dict[int, tuple[str, int, str]] = {4: ("", 0, ""), 6: ("", 0, "")}
-        for version, wanted in ((4, request.ipv4), (6, request.ipv6)):
-            text = self._addresses.take(network.id, version, wanted)
-            if text:
-                address, _, prefix = text.partition("/")
-                undo.callback(self._addresses.release, network.id, address)
-                gateway = _gateway(network, version) if network.leads_outside else ""
-                taken[version] = (address, int(prefix), gateway)
-                self._evict(address)
-        ipv4, prefix4, gateway4 = taken[4]
-        ipv6, prefix6, gateway6 = taken[6]
-        return replace(
-            endpoint,
-            ipv4=ipv4,
-            prefix=prefix4,
-            gateway=gateway4,
-            ipv6=ipv6,
-            prefix6=prefix6,
-            gateway6=gateway6,
-        )
-
-    def _evict(self, address: str) -> None:
-        """If the kernel hasn't yet removed the interface that had `address` before, do it now."""
-        interface = self._fading.pop(address, "")
-        if interface:
-            sandbox.detach(self._netlink, interface)
-
     def leave(self, container_id: str, network_id: str) -> Endpoint:
         network = self._table.get(network_id)
         found = self._sandboxes.get(container_id)
@@ -273,11 +185,7 @@ class Controller:
         self._refresh_view(found)
         if self._publisher.target(container_id) == Target(endpoint.ipv4, endpoint.ipv6):
             self._publisher.redirect(container_id, self._ports_target(found))
-        if endpoint.host_interface:
-            sandbox.detach(self._netlink, endpoint.host_interface)
-        elif endpoint.interface:
-            sandbox.detach_inside(found.path, endpoint.interface)
-        self._addresses.release(network.id, endpoint.ipv4, endpoint.ipv6)
+        self._attachments.detach(found.path, endpoint)
         after = endpoints.gateway_endpoint(found.endpoints.values())
         if before is endpoint and after:
             sandbox.set_gateways(found.path, after.interface, endpoints.gateways(after))
@@ -359,32 +267,9 @@ class Controller:
         for endpoint in restored:
             with suppress(NotFound):
                 network = self._table.get(endpoint.network_id)
-                self._take_up(network, endpoint)
+                self._attachments.take_up(network, endpoint)
                 self._enter(container_id, found, endpoint)
         self._publisher.restore(container_id, self._ports_target(found), ports)
-
-    def _take_up(self, network: Network, endpoint: Endpoint) -> None:
-        if not network.addressed:
-            return
-        for version, text in ((4, endpoint.ipv4), (6, endpoint.ipv6)):
-            try:
-                if text:
-                    self._addresses.take(network.id, version, text)
-            except AddressInUse:
-                log.warning(fields("endpoint.address_in_use", address=text))
-        self._reattach(network, endpoint)
-
-    def _reattach(self, network: Network, endpoint: Endpoint) -> None:
-        """A bridge that had to be made anew gets its ports back."""
-        if not endpoint.host_interface:
-            return
-        index = self._provisioner.uplink_index(network)
-        link = self._netlink.find_link(endpoint.host_interface)
-        if link is None or link.master == index:
-            return
-        isolated = not network.flag(OPTION_ICC, default=True)
-        port = rtmessages.bridge_port(endpoint.host_interface, hairpin=True, isolated=isolated)
-        self._netlink.execute(rtmessages.set_master(link.index, index), port)
 
     def drop_strays(self) -> None:
         """Sandboxes that no restored container has: their containers ended without us."""
@@ -392,10 +277,3 @@ class Controller:
             if path.name not in self._sandboxes:
                 log.info(fields("sandbox.stray_dropped", container=path.name))
                 namespaces.remove_netns(path)
-
-
-def _gateway(network: Network, version: int) -> str:
-    for pool in network.live_pools:
-        if ip_network(pool.subnet).version == version:
-            return pool.gateway
-    return ""

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from sampan.network.files import FALLBACK_SERVERS, nameservers
 
+HOST_RESOLV_CONF = Path("/etc/resolv.conf")
 _STUB = ["127.0.0.53"]  # systemd-resolved: its real servers stand in another file
 _STUB_UPSTREAM = Path("/run/systemd/resolve/resolv.conf")
 
 _FRESH_S = 5.0
 
 
-def read_host_resolv_conf(path: Path = Path("/etc/resolv.conf")) -> str:
+def read_host_resolv_conf(path: Path = HOST_RESOLV_CONF) -> str:
     """The resolv.conf that containers start from; "" if the host has none."""
     try:
         text = path.read_text(errors="replace")

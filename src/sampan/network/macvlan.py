@@ -52,7 +52,7 @@ def ensure_parent(netlink: Netlink, network: Network) -> int:
     link = netlink.find_link(name)
     if link is None:
         if name == lone_parent(network.id[:12]):
-            netlink.execute(rt.create_veth_pair(name, _LONE_PEER + name.removeprefix(_LONE)))
+            netlink.execute(*rt.create_veth_pair(name, _LONE_PEER + name.removeprefix(_LONE)))
         else:
             _create_vlan(netlink, name)
         link = netlink.get_link(name)

@@ -56,7 +56,9 @@ class NetworkSettings:
     bridge_name: str = "sampan0"  # "none": no default bridge network
     table_name: str = "sampan"
     bip: str = ""  # address/prefix of the default bridge; "": chosen from the pools
-    fixed_cidr_v6: str = ""  # IPv6 subnet of the default bridge; "": it has no IPv6
+    ipv6: bool = False  # on the default bridge
+    fixed_cidr_v6: str = ""  # IPv6 subnet of the default bridge; "": chosen
+    host_gateway_ip: str = ""  # what "host-gateway" means; "": the default bridge's address
     default_address_pools: tuple[tuple[str, int], ...] = DEFAULT_ADDRESS_POOLS
     veth_prefix: str = "veth"
     ip_forward: bool = True  # switch forwarding on if it is off
@@ -181,6 +183,7 @@ class Endpoint:
     gw_priority: int = 0
     host_interface: str = ""  # the other end, a port of the bridge
     container_name: str = ""
+    driver: str = BRIDGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ def plan_network(
     if spec.enable_ipv4 and 4 not in versions:
         pools.insert(0, complete(Pool(subnet=str(choose_subnet(default_pools, [*ours, *host])))))
     if spec.enable_ipv6 and 6 not in versions:
-        pools.append(complete(Pool(subnet=str(_local_ipv6_subnet()))))
+        pools.append(complete(Pool(subnet=str(local_ipv6_subnet()))))
     return Network(
         id=identifier,
         name=spec.name,
@@ -156,6 +156,6 @@ def complete(pool: Pool) -> Pool:
     return replace(pool, gateway=str(gateway))
 
 
-def _local_ipv6_subnet() -> Net:
+def local_ipv6_subnet() -> Net:
     """A random unique local /64 (RFC 4193)."""
     return ip_network((b"\xfd" + secrets.token_bytes(5) + bytes(10), 64))

@@ -41,7 +41,7 @@ from sampan.network.model import (
     Pool,
 )
 from sampan.network.networks import NetworkTable
-from sampan.network.plan import complete, plan_network
+from sampan.network.plan import complete, local_ipv6_subnet, plan_network
 
 log = logging.getLogger(__name__)
 
@@ -193,8 +193,8 @@ class Provisioner:
             name=BRIDGE,
             driver=BRIDGE,
             created_ns=present.created_ns if present else self._now_ns(),
-            enable_ipv6=bool(self._settings.fixed_cidr_v6),
-            pools=(pool, *self._default_pool6()),
+            enable_ipv6=self._settings.ipv6,
+            pools=(pool, *self._default_pools6(present)),
             options=self._default_options(),
             bridge_name=self._settings.bridge_name,
             adopted=adopted,
@@ -202,9 +202,13 @@ class Provisioner:
         if wanted != present:
             self._table.put(wanted)
 
-    def _default_pool6(self) -> list[Pool]:
-        subnet = self._settings.fixed_cidr_v6
-        return [complete(Pool(subnet=subnet))] if subnet else []
+    def _default_pools6(self, present: Network | None) -> list[Pool]:
+        if not self._settings.ipv6:
+            return []
+        if self._settings.fixed_cidr_v6:
+            return [complete(Pool(subnet=self._settings.fixed_cidr_v6))]
+        known = [pool for pool in present.live_pools if ":" in pool.subnet] if present else []
+        return known or [complete(Pool(subnet=str(local_ipv6_subnet())))]
 
     def _default_options(self) -> dict[str, str]:
         settings = self._settings

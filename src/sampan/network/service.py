@@ -32,6 +32,7 @@ from sampan.linux.netlink import Netlink
 from sampan.linux.nft import Nft
 from sampan.linux.nfwatch import RulesetWatch
 from sampan.network.addresses import Addresses
+from sampan.network.attachments import Attachments
 from sampan.network.controller import Controller
 from sampan.network.dns_server import SandboxResolver, open_here
 from sampan.network.firewall import Firewall
@@ -116,10 +117,14 @@ class NetworkService:
             settings=self._settings,
             table=self._table,
             provisioner=self._provisioner,
-            addresses=addresses,
+            attachments=Attachments(
+                settings=self._settings,
+                provisioner=self._provisioner,
+                addresses=addresses,
+                netlink=self._netlink,
+            ),
             publisher=self._publisher,
             names=self._names,
-            netlink=self._netlink,
         )
 
     async def close(self, *, remove: bool = False) -> None:
@@ -189,6 +194,8 @@ class NetworkService:
 
     def host_gateway(self) -> str:
         """The host's address as containers of the default network see it ("" if there is none)."""
+        if self._settings.host_gateway_ip:
+            return self._settings.host_gateway_ip
         found = self._table.find_name(BRIDGE)
         return next((pool.gateway for pool in found.live_pools), "") if found else ""
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sampan.errors import InvalidArgument
-from sampan.linux.mounts import open_beneath
+from sampan.linux.mounts import open_regular_beneath
 
 _MAX_BYTES = 1 << 20
 _MAX_ID = 2**31 - 1
+_MAX_DIGITS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,8 @@ def resolve_user(rootfs: Path, text: str, group_add: list[str] | tuple[str, ...]
     entry = _find(passwd, wanted_user or "0")
     if entry is not None:
         uid, gid, name, home = int(entry[2]), int(entry[3]), entry[0], entry[5] or "/"
+    elif wanted_user.isdecimal() and len(wanted_user) > _MAX_DIGITS:
+        raise IdOutOfRange
     elif wanted_user.isdecimal() or not wanted_user:
         uid, gid, name, home = int(wanted_user or 0), 0, "", "/"
     else:
@@ -79,6 +82,8 @@ def _group(groups: list[list[str]], wanted: str) -> int:
     if row is not None:
         return int(row[2])
     if wanted.isdecimal():
+        if len(wanted) > _MAX_DIGITS:
+            raise IdOutOfRange
         return int(wanted)
     raise UnknownGroup(wanted)
 
@@ -86,14 +91,19 @@ def _group(groups: list[list[str]], wanted: str) -> int:
 def _rows(rootfs: Path, path: str, columns: int) -> list[list[str]]:
     """Well-formed rows of a passwd-like file; none if there's no such file."""
     try:
-        descriptor = open_beneath(rootfs, path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = open_regular_beneath(rootfs, path)
     except OSError:
         return []
     with os.fdopen(descriptor, "rb") as source:
         text = source.read(_MAX_BYTES).decode(errors="replace")
     rows = (line.split(":") for line in text.splitlines() if not line.startswith("#"))
-    return [row for row in rows if len(row) >= columns and row[2].isdecimal() and _gid_ok(row)]
+    return [row for row in rows if len(row) >= columns and _is_id(row[2]) and _gid_ok(row)]
 
 
 def _gid_ok(row: list[str]) -> bool:
-    return len(row) < 7 or row[3].isdecimal()
+    return len(row) < 7 or _is_id(row[3])
+
+
+def _is_id(text: str) -> bool:
+    """Digits, and not so many that they take long to read."""
+    return text.isdecimal() and len(text) <= _MAX_DIGITS

@@ -14,7 +14,12 @@ from enum import Enum, auto
 
 HEAD_LIMIT_BYTES = 2 << 20  # longer ones are the parser's to refuse
 
-_UPGRADE = re.compile(rb"\r\nupgrade:[ \t]*tcp[ \t]*\r\n", re.IGNORECASE)
+# h2c is only meant where there's something behind it: some clients offer it with any request.
+_UPGRADE = re.compile(
+    rb"\r\nupgrade:[ \t]*tcp[ \t]*\r\n"
+    rb"|\APOST [^ ?]*/(?:grpc|session)[ ?].*\r\nupgrade:[ \t]*h2c[ \t]*\r\n",
+    re.IGNORECASE | re.DOTALL,
+)
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _END = b"\r\n\r\n"

@@ -17,6 +17,10 @@ Parts = tuple[str, ...]
 
 # what the kernel says about names; everything else is a failure of the machine
 _BAD_NAMES = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG})
+# what it says about an archive's xattrs, sizes and devices
+_BAD_FACTS = frozenset(
+    {errno.EINVAL, errno.E2BIG, errno.ERANGE, errno.EFBIG, errno.EOVERFLOW, errno.EPERM}
+)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -51,7 +55,7 @@ def is_full(error: OSError) -> bool:
 
 def explained(error: OSError, name: str) -> Exception:
     """What an OSError means for the member that was being extracted."""
-    if error.errno in _BAD_NAMES:
+    if error.errno in _BAD_NAMES | _BAD_FACTS:
         return BadEntry("open", name, os.strerror(error.errno).lower())
     if is_full(error):
         return NoSpace(f"/{name.lstrip('/')}")

@@ -2,57 +2,109 @@
 
 Docker's rule: only an empty volume is filled, and the volume's own directory takes over the owner
 and mode of the image's directory. Hard links inside the tree stay hard links.
+
+The source is the image's, which nobody changes meanwhile. The volume may already be in use by a
+container that does: so everything is written by the extractor, which no planted link leads out.
 """
 
 import os
-import shutil
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+
+from sampan.lib.tarstream import CHUNK, Entry, Kind, TarReader
+from sampan.store.extractor import Extractor
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_KINDS = {
+    stat.S_IFREG: Kind.REGULAR,
+    stat.S_IFDIR: Kind.DIRECTORY,
+    stat.S_IFLNK: Kind.SYMLINK,
+    stat.S_IFCHR: Kind.CHARACTER,
+    stat.S_IFBLK: Kind.BLOCK_DEVICE,
+    stat.S_IFIFO: Kind.FIFO,
+}  # a socket without its listener is of no use
 
 
 def copy_tree(source: Path, target: Path) -> None:
     """Copy the content of directory `source` into the directory `target`, attributes included."""
-    links: dict[tuple[int, int], Path] = {}
-    _copy_directory(source, target, links)
+    with Extractor(target, layer=False) as extractor:
+        for path, entry in _entries(source):
+            extractor.add(entry, _Data(path))
+        extractor.finish()
+    _take_over(source, target)
 
 
-def _copy_directory(source: Path, target: Path, links: dict[tuple[int, int], Path]) -> None:
-    with os.scandir(source) as entries:
-        for entry in entries:
-            _copy_entry(Path(entry.path), target / entry.name, links)
-    _copy_attributes(source, target)
+def _take_over(source: Path, target: Path) -> None:
+    facts = source.stat()
+    held = os.open(target, _DIRECTORY)
+    try:
+        os.fchown(held, facts.st_uid, facts.st_gid)
+        os.fchmod(held, stat.S_IMODE(facts.st_mode))
+        os.utime(held, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    finally:
+        os.close(held)
 
 
-def _copy_entry(source: Path, target: Path, links: dict[tuple[int, int], Path]) -> None:
-    facts = source.lstat()
-    kind = stat.S_IFMT(facts.st_mode)
-    if kind == stat.S_IFDIR:
-        target.mkdir()
-        _copy_directory(source, target, links)
-        return
-    identity = (facts.st_dev, facts.st_ino)
-    if facts.st_nlink > 1 and identity in links:
-        target.hardlink_to(links[identity])
-        return
-    links[identity] = target
-    if kind == stat.S_IFLNK:
-        target.symlink_to(source.readlink())
-    elif kind == stat.S_IFREG:
-        shutil.copyfile(source, target)
-    elif kind == stat.S_IFSOCK:
-        return  # a socket without its listener is of no use
-    else:
-        os.mknod(target, facts.st_mode, facts.st_rdev)
-    _copy_attributes(source, target)
+def _entries(source: Path) -> Iterator[tuple[str, Entry]]:
+    """(path of the host, what it is), parents first. No recursion: images can nest deeply."""
+    links: dict[tuple[int, int], str] = {}
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        with os.scandir(f"{source}/{folder}") as found:
+            names = [entry.name for entry in found]
+        for name in names:
+            inner = f"{folder}/{name}" if folder else name
+            entry = _entry(f"{source}/{inner}", inner, links)
+            if entry is None:
+                continue
+            yield f"{source}/{inner}", entry
+            if entry.kind is Kind.DIRECTORY:
+                pending.append(inner)
 
 
-def _copy_attributes(source: Path, target: Path) -> None:
-    facts = source.lstat()
-    os.chown(target, facts.st_uid, facts.st_gid, follow_symlinks=False)
-    if not stat.S_ISLNK(facts.st_mode):
-        target.chmod(stat.S_IMODE(facts.st_mode))
-    for name in os.listxattr(source, follow_symlinks=False):
-        if not name.startswith("trusted.overlay."):
-            value = os.getxattr(source, name, follow_symlinks=False)
-            os.setxattr(target, name, value, follow_symlinks=False)
-    os.utime(target, ns=(facts.st_atime_ns, facts.st_mtime_ns), follow_symlinks=False)
+def _entry(path: str, name: str, links: dict[tuple[int, int], str]) -> Entry | None:
+    facts = os.lstat(path)
+    kind = _KINDS.get(stat.S_IFMT(facts.st_mode))
+    if kind is None:
+        return None
+    link = os.readlink(path) if kind is Kind.SYMLINK else ""  # noqa: PTH115 - hot, and no Path
+    if facts.st_nlink > 1 and kind is not Kind.DIRECTORY:
+        first = links.setdefault((facts.st_dev, facts.st_ino), name)
+        if first != name:
+            kind, link = Kind.HARD_LINK, first
+    return Entry(
+        name=name,
+        kind=kind,
+        mode=stat.S_IMODE(facts.st_mode),
+        uid=facts.st_uid,
+        gid=facts.st_gid,
+        size_bytes=facts.st_size if kind is Kind.REGULAR else 0,
+        mtime_ns=facts.st_mtime_ns,
+        link=link,
+        device=(os.major(facts.st_rdev), os.minor(facts.st_rdev)),
+        xattrs=_xattrs(path) if kind in {Kind.REGULAR, Kind.DIRECTORY} else {},
+    )
+
+
+def _xattrs(path: str) -> dict[str, bytes]:
+    names = os.listxattr(path, follow_symlinks=False)
+    return {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
+
+
+class _Data(TarReader):
+    """What the extractor takes a member's data from: here, a file."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def copy_to(self, descriptor: int) -> None:
+        source = os.open(self._path, _FILE)
+        try:
+            while piece := memoryview(os.read(source, CHUNK)):
+                while piece:
+                    piece = piece[os.write(descriptor, piece) :]
+        finally:
+            os.close(source)

@@ -12,7 +12,6 @@ taken over by the next volume of that name only when it is empty.
 All methods block; callers run them through `Workers`. One lock keeps creation and removal apart.
 """
 
-import shutil
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +25,7 @@ from sampan.lib.ids import random_id
 from sampan.linux.mounts import mount_all, mounts_below, unmount
 from sampan.store.disk import allocated_bytes
 from sampan.store.metadata import Documents
+from sampan.store.removal import remove_tree
 from sampan.volumes.copyup import copy_tree
 from sampan.volumes.drivers import DRIVERS, NoSuchDriver, check_options, mount_of
 from sampan.volumes.model import ANONYMOUS_LABEL, DriverMismatch, NoSuchVolume, Volume, check_name
@@ -110,7 +110,7 @@ class VolumeStore:
                 raise NoSuchVolume(name)
             self._unmount(volume)
             self._documents.remove(name)
-            shutil.rmtree(self._root / name)
+            remove_tree(self._root / name)
 
     def mount(self, volume: Volume) -> Path:
         """Make the data appear (for volumes with options) and return where it lies. Idempotent."""

@@ -33,7 +33,7 @@ def decode(data: bytes, kind: type[T]) -> T:
     """Parse and check a body. Raises InvalidArgument naming the field."""
     try:
         return convert(msgspec.json.decode(data), kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Body(f"invalid JSON: {error}") from error
 
 

@@ -40,7 +40,7 @@ class Filters:
         """A true/false filter. Raises InvalidFilter for anything else."""
         if key not in self.values:
             return default
-        (value,) = self.values[key] or ("",)
+        value = ",".join(self.values[key])
         if value.lower() in {"1", "true", "t"}:
             return True
         if value.lower() in {"0", "false", "f"}:
@@ -76,7 +76,7 @@ def parse(text: str | None) -> Filters:
         return Filters()
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidArgument(f"invalid filters: {error}") from error
     if not isinstance(data, dict):
         raise InvalidArgument("invalid filters: not a JSON object")

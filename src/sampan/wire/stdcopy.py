@@ -7,7 +7,14 @@ import struct
 from collections.abc import Iterator
 from enum import IntEnum
 
+from sampan.errors import DataLoss
+
 HEADER = struct.Struct(">BxxxL")
+
+
+class CorruptFrame(DataLoss):
+    def __init__(self, stream: int) -> None:
+        super().__init__(f"unrecognized stream: {stream}")
 
 
 class Stream(IntEnum):
@@ -36,4 +43,11 @@ class Demultiplexer:
                 return
             payload = bytes(self._buffer[HEADER.size : end])
             del self._buffer[:end]
-            yield Stream(stream), payload
+            yield _known(stream), payload
+
+
+def _known(stream: int) -> Stream:
+    try:
+        return Stream(stream)
+    except ValueError:
+        raise CorruptFrame(stream) from None

@@ -139,7 +139,8 @@ def test_reload_is_an_event_and_reaches_registries_and_the_log(start):
     found = daemon.info()["RegistryConfig"]
     assert found["IndexConfigs"]["reg.test:5000"]["Secure"] is False
     assert found["Mirrors"] == ["http://m.test/"]
-    assert b"level=debug" in daemon.log.read_bytes()
+    assert daemon.docker("inspect", "nosuch")[0] == 1
+    assert b" DEBUG " in daemon.log.read_bytes()
 
 
 def test_plain_tcp_for_the_network_is_refused_unless_asked_for(start):

@@ -5,12 +5,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import pytest
 
 from integration.harness import Engine, busybox_rootfs
 from integration.scripted_registry import Handler, ScriptedRegistry, layer_tar
 from integration.wholeness import flaws
+
+Result = TypeVar("Result")
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
@@ -28,9 +31,10 @@ def engine(file_engine: Engine) -> Iterator[Engine]:
     while (found := flaws(file_engine)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert found == []
+    assert "Traceback" not in file_engine.log.read_text()
 
 
-def _at_once(works: Sequence[Callable[[], object]]) -> list[object]:
+def _at_once(works: Sequence[Callable[[], Result]]) -> list[Result]:
     with ThreadPoolExecutor(len(works)) as pool:
         return [future.result() for future in [pool.submit(work) for work in works]]
 
@@ -41,14 +45,14 @@ def test_twenty_runs_side_by_side_are_all_well(engine: Engine):
         return engine.docker(*argv, f"hostname -i; echo {number}").stdout
 
     outputs = _at_once([lambda number=number: run(number) for number in range(20)])
-    answers = [str(output).split() for output in outputs]
+    answers = [output.split() for output in outputs]
     assert [answer[1] for answer in answers] == [str(number) for number in range(20)]
     assert engine.docker("ps", "-aq").stdout == ""
 
 
 def test_twenty_containers_have_addresses_of_their_own(engine: Engine):
     argv = ("run", "-d", "busybox", "sleep", "100")
-    names = [str(name) for name in _at_once([lambda: engine.docker(*argv).stdout.strip()] * 20)]
+    names = [run.stdout.strip() for run in _at_once([lambda: engine.docker(*argv)] * 20)]
     form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
     addresses = engine.docker("inspect", "-f", form, *names).stdout.split()
     assert len(set(addresses)) == 20
@@ -57,7 +61,7 @@ def test_twenty_containers_have_addresses_of_their_own(engine: Engine):
 def test_one_name_is_given_once(engine: Engine):
     argv = ("create", "--name", "same", "busybox", "true")
     results = _at_once([lambda: engine.docker(*argv, check=False).returncode] * 10)
-    assert sorted(map(int, map(str, results))) == [0] + [1] * 9
+    assert sorted(results) == [0] + [1] * 9
 
 
 def test_one_host_port_is_given_once(engine: Engine):
@@ -78,9 +82,7 @@ def test_start_stop_and_rm_of_one_container_never_meet(engine: Engine, rounds: i
         engine.docker("create", "--name", "same", "busybox", "sleep", "100")
         verbs = [("start",), ("stop", "-t", "0"), ("rm", "-f"), ("kill",), ("restart", "-t", "0")]
         works = [lambda verb=verb: engine.docker(*verb, "same", check=False) for verb in verbs * 3]
-        for done in _at_once(works):
-            assert "panic" not in done.stderr
-            assert "Error: " not in done.stderr, done.stderr  # the name of a Python exception
+        _at_once(works)
         engine.docker("rm", "-f", "same", check=False)
         assert engine.docker("ps", "-aq").stdout == ""
 
@@ -146,7 +148,7 @@ def test_removal_and_use_of_an_image_do_not_tear_it(engine: Engine):
     engine.docker("tag", "busybox", "other")
     for _ in range(3):
         engine.docker("import", "-", "victim", stdin=busybox_rootfs())
-        results = _at_once(
+        _at_once(
             [
                 lambda: engine.docker("run", "--rm", "victim", "true", check=False),
                 lambda: engine.docker("rmi", "-f", "victim", check=False),
@@ -154,7 +156,6 @@ def test_removal_and_use_of_an_image_do_not_tear_it(engine: Engine):
                 lambda: engine.docker("image", "prune", "-f", check=False),
             ]
         )
-        assert all("Error: " not in done.stderr for done in results)
         for name in engine.docker("ps", "-aq").stdout.split():
             engine.docker("start", "-a", name)
             engine.docker("rm", name)

@@ -102,6 +102,6 @@ def test_summary_and_details_are_the_same_in_both_clients(filled):
     assert rows["Build Cache"]["Size"] == "0B"
 
 
-def test_nothing_written_is_nothing_used(filled):
+def test_container_that_wrote_nothing_has_its_mount_points_only(filled):
     row = next(one for one in raw(filled)["Containers"] if one["Names"] == ["/running"])
-    assert row.get("SizeRw", 0) == 0
+    assert row.get("SizeRw", 0) < 64 << 10

@@ -3,7 +3,7 @@
 import os
 import socket
 from contextlib import suppress
-from ipaddress import IPv4Interface, ip_address
+from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from sampan.linux import mounts, namespaces, rtmessages
 from sampan.linux.netlink import Netlink
 from sampan.linux.nft import Nft
+from sampan.linux.sysctl import read_sysctl, write_sysctl
 from sampan.network import sandbox
 from sampan.network.model import NetworkSettings
 from sampan.network.service import NetworkService
@@ -31,6 +32,10 @@ class FakeDocuments:
 
     def all(self):
         return list(self.bodies.items())
+
+
+def family_of(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 class Arena:
@@ -54,26 +59,22 @@ class Arena:
     def sandbox(self, container_id: str) -> Path:
         return self.settings.netns_root / container_id
 
-    def socket_in(self, path: Path | None, kind=socket.SOCK_STREAM):
+    def socket_in(self, path: Path | None, kind=socket.SOCK_STREAM, family=socket.AF_INET):
         """A blocking socket in the sandbox at `path`, or in the host's namespace."""
-        made = (
-            sandbox.open_socket(path, socket.AF_INET, kind)
-            if path
-            else socket.socket(socket.AF_INET, kind)
-        )
+        made = sandbox.open_socket(path, family, kind) if path else socket.socket(family, kind)
         made.settimeout(TIMEOUT_S)
         self.opened.append(made)
         return made
 
     def listen(self, path: Path | None, port: int, address="0.0.0.0"):
-        made = self.socket_in(path)
+        made = self.socket_in(path, family=family_of(address))
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
         made.bind((address, port))
         made.listen()
         return made
 
     def connect(self, path: Path | None, target: tuple[str, int]):
-        made = self.socket_in(path)
+        made = self.socket_in(path, family=family_of(target[0]))
         made.connect(target)
         return made
 
@@ -93,11 +94,12 @@ class Arena:
 
 
 class Outside:
-    """A namespace beyond the host: 198.18.<n>.2, with the host at .1 as its router."""
+    """A namespace beyond the host: 198.18.77.2 and fd00:198::2, with the host as its router."""
 
     def __init__(self, root: Path):
         self.path = root / "outside"
         self.address, self.router = "198.18.77.2", "198.18.77.1"
+        self.address6, self.router6 = "fd00:198::2", "fd00:198::1"
         self._name = f"{TAG}out"
         sandbox.create_sandbox(self.path)
         netns = namespaces.open_netns(self.path)
@@ -105,14 +107,21 @@ class Outside:
             veth = rtmessages.Veth(self._name, 0, "eth0", netns, "02:00:00:00:77:02")
             netlink.execute(rtmessages.create_veth(veth))
             index = netlink.get_link(self._name).index
-            netlink.execute(rtmessages.add_address(index, IPv4Interface(f"{self.router}/24")))
+            write_sysctl(f"net/ipv6/conf/{self._name}/disable_ipv6", "0")
+            netlink.execute(
+                rtmessages.add_address(index, IPv4Interface(f"{self.router}/24")),
+                rtmessages.add_address(index, IPv6Interface(f"{self.router6}/64")),
+            )
         os.close(netns)
         with namespaces.entered_path(self.path), Netlink() as inside:
             index = inside.get_link("eth0").index
+            write_sysctl("net/ipv6/conf/eth0/disable_ipv6", "0")
             inside.execute(
                 rtmessages.add_address(index, IPv4Interface(f"{self.address}/24")),
+                rtmessages.add_address(index, IPv6Interface(f"{self.address6}/64")),
                 rtmessages.set_up(index),
                 rtmessages.replace_default_route(ip_address(self.router), index),
+                rtmessages.replace_default_route(ip_address(self.router6), index),
             )
 
     def remove(self):
@@ -124,6 +133,16 @@ class Outside:
 @pytest.fixture(scope="session")
 def anyio_backend():
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def host_forwarding():
+    """IPv6 networks switch it on; afterwards the machine is as it was."""
+    path = "net/ipv6/conf/all/forwarding"
+    before = read_sysctl(path)
+    yield
+    if read_sysctl(path) != before:
+        write_sysctl(path, before)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from sampan.network import dns
-from sampan.network.model import EndpointRequest, NetworkSpec
+from sampan.network import dns, dns_server
+from sampan.network.model import EndpointRequest, NetworkSpec, Pool
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
 
@@ -117,23 +117,34 @@ async def test_container_may_bind_port_53_itself(arena, network):
 class DeadUpstream:
     """The host's servers as the service sees them: here one that refuses."""
 
-    def __init__(self, arena, address="127.0.0.1"):
-        self._arena, self._address = arena, address
+    def __init__(self, arena, *addresses):
+        self._arena, self._addresses = arena, addresses or ("127.0.0.1",)
 
     def use(self):
-        self._arena.service._upstream.get = lambda: (self._address,)
+        self._arena.service._upstream.get = lambda: self._addresses
 
 
 class Upstream(asyncio.DatagramProtocol):
-    """A name server that answers 9.9.9.9 to everything."""
+    """A name server that answers 9.9.9.9 to everything, or with a failure's code."""
+
+    code = 0
 
     def connection_made(self, transport):
         self.transport = transport
 
     def datagram_received(self, data, addr):
         question = dns.parse_question(data)
-        records = [(dns.A, bytes([9, 9, 9, 9]))]
-        self.transport.sendto(dns.reply(data, question, code=0, records=records), addr)
+        records = [] if self.code else [(dns.A, bytes([9, 9, 9, 9]))]
+        self.transport.sendto(dns.reply(data, question, code=self.code, records=records), addr)
+
+
+class Refusing(Upstream):
+    code = dns.REFUSED
+
+
+class Silent(Upstream):
+    def datagram_received(self, data, addr):
+        pass
 
 
 async def test_unknown_names_are_asked_outside(arena, network):
@@ -145,6 +156,36 @@ async def test_unknown_names_are_asked_outside(arena, network):
         assert parse(await ask(arena, A, "example.com")) == (0, {"9.9.9.9"})
     finally:
         transport.close()
+
+
+@pytest.mark.parametrize("first", [Refusing, Silent])
+async def test_next_server_is_asked_when_one_gives_up(arena, network, monkeypatch, first):
+    monkeypatch.setattr(dns_server, "TRY_S", 0.2)
+    DeadUpstream(arena, "127.0.53.53", "127.0.53.54").use()
+    loop = asyncio.get_running_loop()
+    servers = [
+        await loop.create_datagram_endpoint(kind, (address, 53))
+        for kind, address in ((first, "127.0.53.53"), (Upstream, "127.0.53.54"))
+    ]
+    await member(arena, A, "web", network)
+    try:
+        assert parse(await ask(arena, A, "example.com")) == (0, {"9.9.9.9"})
+        servers[1][0].close()
+        code = dns.REFUSED if first is Refusing else dns.SERVFAIL
+        assert parse(await ask(arena, A, "example.com")) == (code, set())
+    finally:
+        for transport, _ in servers:
+            transport.close()
+
+
+async def test_host_is_found_at_the_address_that_it_has_in_the_network(arena):
+    pools = (Pool("10.214.7.0/24"), Pool("fd00:214::/64"))
+    network = await arena.service.create(NetworkSpec("six", enable_ipv6=True, pools=pools))
+    endpoint = await member(arena, A, "web", network)
+    assert parse(await ask(arena, A, "host.docker.internal")) == (0, {"10.214.7.1"})
+    for name, address in (("host.docker.internal", "fd00:214::1"), ("web", endpoint.ipv6)):
+        answer = await ask(arena, A, name, dns.AAAA)
+        assert answer.endswith(socket.inet_pton(socket.AF_INET6, address))
 
 
 async def test_explicit_servers_are_asked_from_the_sandbox(arena, network):

@@ -1,5 +1,7 @@
 """User-defined bridge networks: subnets, static addresses, isolation, several at once."""
 
+import subprocess
+
 import pytest
 
 from sampan.errors import AlreadyExists, Denied, InvalidArgument
@@ -87,6 +89,19 @@ async def test_create_is_refused(arena):
         await arena.service.create(NetworkSpec("m", pools=(Pool("10.1.2.0/16"),)))
     with pytest.raises(Denied, match="predefined host network"):
         await arena.service.create(NetworkSpec("host"))
+
+
+@pytest.fixture
+def claimed_elsewhere():
+    way = ("10.213.1.0/25", "table", "4213")
+    subprocess.run(["ip", "route", "add", "blackhole", *way], check=True)
+    yield
+    subprocess.run(["ip", "route", "del", "blackhole", *way], check=True)
+
+
+async def test_chosen_subnets_dodge_routes_of_other_tables(arena, claimed_elsewhere):
+    chosen = [(await arena.service.create(NetworkSpec(name))).pools[0].subnet for name in "ab"]
+    assert chosen == ["10.213.2.0/24", "10.213.3.0/24"]
 
 
 async def test_remove_needs_nobody_connected_and_takes_the_bridge(arena):

@@ -23,6 +23,22 @@ def answered(packet, view=VIEW):
     return dns.answer(packet, dns.parse_question(packet), table(), view)
 
 
+def test_host_has_names_but_containers_come_first():
+    view = View({"n1": "net"}, hosts={"host.docker.internal": ("10.0.0.1", "fd00::1"), "web": ()})
+    found = answered(query("Host.Docker.Internal"), view)
+    assert found.endswith(b"\0\4\x0a\0\0\1")
+    assert answered(query("host.docker.internal", dns.AAAA), view).endswith(b"\0" * 13 + b"\1")
+    assert answered(query("web"), view).endswith(b"\x0a\0\0\2")
+
+
+def test_servers_that_give_up_are_known():
+    packet = query("x")
+    question = dns.parse_question(packet)
+    codes = {code: dns.reply(packet, question, code=code) for code in (0, 2, 3, 5)}
+    assert [code for code, found in codes.items() if dns.refused(found)] == [2, 5]
+    assert dns.refused(b"")
+
+
 def test_question_is_parsed():
     question = dns.parse_question(query("a.Bc", dns.AAAA))
     assert (question.name, question.kind) == ("a.Bc", dns.AAAA)

@@ -103,15 +103,30 @@ def test_default_gateway_is_first_of_range_or_subnet():
         ),
         (
             Pool("10.0.0.0/24", aux={"a": "fe80::1"}),
-            "invalid auxiliary address fe80::1: parent subnet is an IPv4 block",
+            "invalid auxiliary address a: parent subnet is an IPv4 block",
+        ),
+        (Pool(gateway="10.0.0.1"), "invalid subnet : invalid CIDR block notation"),
+        (
+            Pool("10.0.0.0/24", ip_range="10.0.1.0/25"),
+            "invalid ip-range 10.0.1.0/25: parent subnet 10.0.0.0/24 doesn't contain ip-range",
         ),
     ],
 )
 def test_wrong_pools_are_told_in_dockers_words(asked, reason):
-    assert check_pool(asked) == [reason]
+    assert check_pool(asked, ipv6=True) == [reason]
 
 
-def test_right_pools_pass():
-    assert check_pool(Pool("10.0.0.0/24", "10.0.0.254", "10.0.0.128/25", {"a": "10.0.0.9"})) == []
-    assert check_pool(Pool("fd00:1::/64", "fd00:1::1")) == []
-    assert check_pool(Pool("fd00:1::/64", ip_range="fd00:1::0/96")) == []  # its own spelling
+@pytest.mark.parametrize(
+    "pool",
+    [
+        Pool("10.0.0.0/24", "10.0.0.254", "10.0.0.128/25", {"a": "10.0.0.9"}),
+        Pool("fd00:1::/64", "fd00:1::1"),
+        Pool("fd00:1::/64", ip_range="fd00:1::0/96"),  # its own spelling
+    ],
+)
+def test_right_pools_pass(pool):
+    assert check_pool(pool, ipv6=True) == []
+
+
+def test_ipv6_pools_are_not_looked_at_while_ipv6_is_off():
+    assert check_pool(Pool("fd00:1::/64", "fd00:2::1"), ipv6=False) == []

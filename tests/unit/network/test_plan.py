@@ -1,11 +1,15 @@
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
 
-from sampan.errors import Denied, InvalidArgument, NotFound, Unavailable
+from sampan.errors import Denied, Internal, InvalidArgument, NotFound, Unavailable, Unsupported
 from sampan.network.endpoints import check_request, dns_names, gateway_endpoint, interface_name
 from sampan.network.model import (
     OPTION_BRIDGE_NAME,
+    OPTION_IFACE_PREFIX,
+    OPTION_IFNAME,
+    OPTION_PARENT,
     Endpoint,
     EndpointRequest,
     Network,
@@ -54,6 +58,11 @@ def test_ipv6_gets_a_local_subnet_unless_one_is_given():
         ({"driver": "nosuch"}, NotFound),
         ({"driver": "host"}, Denied),
         ({"driver": "overlay"}, Unavailable),
+        ({"driver": "ipvlan"}, Unsupported),
+        ({"enable_ipv4": False}, InvalidArgument),
+        ({"pools": (Pool("10.0.0.0/24"), Pool("10.0.1.0/24"))}, Denied),
+        ({"pools": (Pool("10.0.0.0/24", "10.0.0.0"),)}, Internal),
+        ({"pools": (Pool("10.0.0.0/24", aux={"r": "10.0.0.1"}),)}, Internal),
         ({"ipam_driver": "nosuch"}, InvalidArgument),
         ({"options": {OPTION_BRIDGE_NAME: "a name too long for one"}}, InvalidArgument),
         ({"pools": (Pool(gateway="10.0.0.1"),)}, InvalidArgument),
@@ -62,6 +71,25 @@ def test_ipv6_gets_a_local_subnet_unless_one_is_given():
 def test_impossible_networks_are_refused(asked, kind):
     with pytest.raises(kind):
         plan(**asked)
+
+
+def test_two_networks_have_not_the_same_bridge():
+    with pytest.raises(Denied, match=r"conflicts with network abc \(mine\): networks have same"):
+        plan(bridges={"mine": "abc"}, options={OPTION_BRIDGE_NAME: "mine"})
+
+
+def test_macvlan_hangs_on_its_parent_or_on_a_device_of_its_own():
+    lan = plan(driver="macvlan", options={OPTION_PARENT: "eth0.7"})
+    assert (lan.bridge_name, lan.leads_outside, lan.user_defined) == ("eth0.7", True, True)
+    alone = plan(driver="macvlan", pools=(Pool("10.0.0.0/24"), Pool("10.0.1.0/24")))
+    assert (alone.bridge_name, alone.leads_outside) == (f"dm-{alone.id[:12]}", False)
+
+
+def test_ipv6_subnet_without_ipv6_stays_unused():
+    network = plan(ours=["fd00:9::/64"], pools=(Pool("fd00:9::/64"),))
+    assert network.pools[1] == Pool("fd00:9::/64")
+    assert network.live_pools == network.pools[:1]
+    assert not network.user_subnet
 
 
 def test_subnets_of_ours_must_not_overlap_those_of_the_host_may():
@@ -93,6 +121,10 @@ def test_lowest_free_interface_and_best_gateway():
     two = Endpoint("2", "n2", "a", interface="eth2", gateway="10.0.1.1")
     dead_end = Endpoint("3", "n3", "0", interface="eth3")
     assert interface_name([one, two], USER, EndpointRequest("i")) == "eth1"
+    prefixed = replace(USER, options={OPTION_IFACE_PREFIX: "lan"})
+    assert interface_name([one, two], prefixed, EndpointRequest("i")) == "lan0"
+    named = EndpointRequest("i", driver_opts={OPTION_IFNAME: "wan"})
+    assert interface_name([one, two], prefixed, named) == "wan"
     assert gateway_endpoint([one, two, dead_end]) is two
     preferred = Endpoint("4", "n4", "z", gateway="10.0.2.1", gw_priority=1)
     assert gateway_endpoint([one, two, preferred]) is preferred

@@ -1,4 +1,3 @@
-import os
 import sqlite3
 import threading
 
@@ -78,10 +77,11 @@ def test_the_log_has_its_blocks_from_the_start(tmp_path):
     """On a full disk things can still be removed."""
     path = tmp_path / "sampan.db"
     database = Database(path)
-    assert os.stat(f"{path}-wal").st_blocks * 512 >= RESERVED_BYTES
+    log = tmp_path / "sampan.db-wal"
+    assert log.stat().st_blocks * 512 >= RESERVED_BYTES
     for number in range(2000):
         Documents(database, "kind").put("id", b"%d" % number)
-    assert os.stat(f"{path}-wal").st_size <= 2 * RESERVED_BYTES
+    assert log.stat().st_size <= 2 * RESERVED_BYTES
     database.close()
     again = Database(path)
     assert Documents(again, "kind").get("id") == b"1999"

@@ -18,6 +18,7 @@ class NeedsBuildKit(Unsupported):
             "https://docs.docker.com/go/buildkit/ to learn how to build images with BuildKit "
             "enabled"
         )
+        self.flag = flag
 
 
 def lower_run(lowering: Lowering, instruction: kinds.Run) -> None:

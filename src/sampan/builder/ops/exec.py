@@ -31,6 +31,7 @@ class CommandFailed(Internal):
 
     def __init__(self, argv: Sequence[str], code: int) -> None:
         super().__init__(f"The command '{' '.join(argv)}' returned a non-zero code: {code}")
+        self.argv = tuple(argv)
         self.code = code
 
 

@@ -73,12 +73,31 @@ class ScratchSource:
         return State()
 
 
-class ContextSource:
+class Context(Protocol):
+    """The build context, which may have to be fetched when a step first needs it."""
+
+    async def tree(self, *, whole: bool) -> Tree:
+        """`whole`: also what no instruction of the Dockerfile names; triggers of bases do."""
+        ...
+
+
+class GivenContext:
+    """A context that is here already."""
+
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
+
+    async def tree(self, *, whole: bool) -> Tree:
+        return self._tree
+
+
+class ContextSource:
+    def __init__(self, context: Context, *, whole: bool) -> None:
+        self._context = context
+        self._whole = whole
 
     async def key(self, inputs: Sequence[Result]) -> str | None:
         return None
 
     async def run(self, inputs: Sequence[Result], emit: Emit) -> Result:
-        return Files(self._tree)
+        return Files(await self._context.tree(whole=self._whole))

@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
+from posixpath import normpath
 
 from sampan.engine.containers.record import Container, event_attributes
 from sampan.engine.containers.registry import ContainerRegistry
@@ -104,7 +105,7 @@ class Archives:
 
 def _check_writable(container: Container, path: str) -> None:
     """A read-only volume refuses, and so does a read-only root outside of volumes."""
-    inside = PurePosixPath("/") / path
+    inside = PurePosixPath(normpath(f"/{path}"))
     for mount in sorted(container.mounts, key=lambda one: -len(one.destination)):
         if inside.is_relative_to(mount.destination):
             if not mount.rw:

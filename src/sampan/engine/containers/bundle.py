@@ -6,6 +6,7 @@ folder and goes with it.
 """
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from sampan.network.model import BRIDGE
 from sampan.runtime import devices
 from sampan.runtime.facts import HostFacts
 from sampan.runtime.placeholders import lay
-from sampan.runtime.spec_builder import SpecInput, build_spec, given_capabilities
+from sampan.runtime.spec_builder import SpecInput, SpecMount, build_spec, given_capabilities
 from sampan.runtime.users import resolve_user
 from sampan.wire.containers import ContainerConfig, Ulimit
 
@@ -45,10 +46,14 @@ class LinkTargetNotRunning(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a start changes in the record besides its networks."""
+    """What a start changes in the record besides its networks.
+
+    Sources of mounts are `held` by descriptors: to be closed when the process is there.
+    """
 
     config: ContainerConfig
     health: Health | None
+    held: ExitStack
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +95,10 @@ class Bundles:
         container = replace(container, config=config, networks=acquired.connected.networks)
         link_facts = self._link_facts(container)
         namespaces = self._namespaces.resolve(container, acquired.connected.netns)
-        await self._workers.run(self._write, container, acquired, link_facts, namespaces)
-        probe = probe_of(config.Healthcheck, config.Shell)
-        return Run(config, Health() if probe else None)
+        with ExitStack() as held:
+            await self._workers.run(self._write, container, acquired, link_facts, namespaces, held)
+            probe = probe_of(config.Healthcheck, config.Shell)
+            return Run(config, Health() if probe else None, held.pop_all())
 
     def _config(self, container: Container) -> ContainerConfig:
         """A shared network namespace brings its owner's hostname."""
@@ -148,7 +154,8 @@ class Bundles:
             addresses=etc_files.addresses(container),
             links=link_facts.hosts,
             embedded=any(endpoint.dns_names for endpoint in endpoints),
-            host_gateway=self._networking.host_gateway(),
+            host_gateway=self._networking.host_gateway()
+            or next((endpoint.gateway for endpoint in endpoints if endpoint.gateway), ""),
         )
 
     # --- files (in a worker) ----------------------------------------------------------------------
@@ -159,14 +166,15 @@ class Bundles:
         acquired: Acquired,
         link_facts: LinkFacts,
         namespaces: Resolved,
+        held: ExitStack,
     ) -> None:
         if container_of(container.host.NetworkMode) is None:
             self._files.write(container, self._etc_facts(container, link_facts))
         spec_mounts.make_sources(container.mounts)
         lay(acquired.rootfs)
-        cwd = container.config.WorkingDir or "/"
-        _ensure_directory(acquired.rootfs, cwd)
-        spec = self._spec(container, acquired.rootfs, link_facts, namespaces, cwd)
+        _ensure_directory(acquired.rootfs, container.config.WorkingDir or "/")
+        mounts = spec_mounts.build(container, self._etc_paths(container), held)
+        spec = self._spec(container, acquired.rootfs, link_facts, namespaces, mounts)
         bundle = self._paths.bundle(container.id)
         bundle.mkdir(parents=True, exist_ok=True, mode=0o700)
         (bundle / "config.json").write_bytes(msgspec.json.encode(spec))
@@ -177,7 +185,7 @@ class Bundles:
         rootfs: Path,
         link_facts: LinkFacts,
         namespaces: Resolved,
-        cwd: str,
+        mounts: tuple[SpecMount, ...],
     ) -> dict[str, Any]:
         config, host = container.config, container.host
         user = resolve_user(rootfs, config.User, host.GroupAdd or [])
@@ -191,13 +199,13 @@ class Bundles:
                 rootfs=str(rootfs),
                 facts=self._facts,
                 cgroup_path=self._paths.cgroup(container.id, host.CgroupParent),
-                cwd=cwd,
+                cwd=config.WorkingDir or "/",
                 uid=user.uid,
                 gid=user.gid,
                 additional_gids=user.additional_gids,
                 hostname=config.Hostname,
                 domainname=config.Domainname,
-                mounts=spec_mounts.build(container, self._etc_paths(container)),
+                mounts=mounts,
                 namespaces=namespaces.spec,
                 terminal=config.Tty,
                 console_size=(rows, columns),

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from sampan.engine.containers import resolve, validate
 from sampan.engine.containers.links import parse_link
-from sampan.engine.containers.mounts import InvalidMount, MountPlan, plan_mounts
+from sampan.engine.containers.mounts import MountPlan, NoBindSource, plan_mounts
 from sampan.engine.containers.names import check_name, random_name
 from sampan.engine.containers.networking import Networking
 from sampan.engine.containers.paths import ContainerPaths
@@ -267,7 +267,7 @@ class Creator:
 def _check_sources(plans: Sequence[MountPlan]) -> None:
     for plan in plans:
         if plan.must_exist and not Path(plan.point.source).exists():
-            raise InvalidMount("bind", f"bind source path does not exist: {plan.point.source}")
+            raise NoBindSource(plan.point.source)
 
 
 def _discarded_ports(container: Container) -> list[str]:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from sampan.engine.containers.paths import ContainerPaths
 from sampan.engine.containers.record import Container
-from sampan.engine.containers.validate import HOST_GATEWAY, check_extra_host
+from sampan.engine.containers.validate import HOST_GATEWAY, NoHostGateway, check_extra_host
 from sampan.network import files
-from sampan.network.host_resolver import read_host_resolv_conf
+from sampan.network.host_resolver import HOST_RESOLV_CONF, read_host_resolv_conf
 from sampan.network.model import HOST
 
 HOST_HOSTS = Path("/etc/hosts")
@@ -39,20 +39,12 @@ class EtcFiles:
         hostname = files.hostname_file(container.config.Hostname)
         _rewrite(self._paths.hostname(container.id), hostname)
         self.write_hosts(container, facts)
-        host = container.host
-        text = files.resolv_conf(
-            read_host_resolv_conf(),
-            servers=host.Dns or (),
-            search=host.DnsSearch or (),
-            options=host.DnsOptions or (),
-            embedded=facts.embedded,
-        )
-        _rewrite(self._paths.resolv_conf(container.id), text)
+        _rewrite(self._paths.resolv_conf(container.id), _resolv_conf(container, facts))
 
     def write_hosts(self, container: Container, facts: EtcFacts) -> None:
         extra = [*_extra_hosts(container, facts), *facts.links]
         if container.host.NetworkMode == HOST:
-            text = _host_hosts() + "".join(f"{address}\t{names}\n" for names, address in extra)
+            text = _read(HOST_HOSTS) + "".join(f"{address}\t{names}\n" for names, address in extra)
         else:
             text = files.hosts_file(
                 hostname=container.config.Hostname,
@@ -61,6 +53,22 @@ class EtcFiles:
                 extra_hosts=extra,
             )
         _rewrite(self._paths.hosts(container.id), text)
+
+
+def _resolv_conf(container: Container, facts: EtcFacts) -> str:
+    """In the host's network its file serves as it is: servers on its loopback are there too."""
+    host = container.host
+    shares_host = host.NetworkMode == HOST
+    host_text = _read(HOST_RESOLV_CONF) if shares_host else read_host_resolv_conf()
+    if shares_host and not (host.Dns or host.DnsSearch or host.DnsOptions):
+        return host_text
+    return files.resolv_conf(
+        host_text,
+        servers=host.Dns or (files.nameservers(host_text) if shares_host else ()),
+        search=host.DnsSearch or (),
+        options=host.DnsOptions or (),
+        embedded=facts.embedded,
+    )
 
 
 def addresses(container: Container) -> list[str]:
@@ -75,14 +83,15 @@ def _extra_hosts(container: Container, facts: EtcFacts) -> list[tuple[str, str]]
         name, address = check_extra_host(entry)
         if address == HOST_GATEWAY:
             address = facts.host_gateway
-        if address:
-            found.append((name, address))
+            if not address:
+                raise NoHostGateway
+        found.append((name, address))
     return found
 
 
-def _host_hosts() -> str:
+def _read(path: Path) -> str:
     try:
-        return HOST_HOSTS.read_text(errors="replace")
+        return path.read_text(errors="replace")
     except OSError:
         return ""
 

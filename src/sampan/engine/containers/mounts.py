@@ -38,8 +38,19 @@ class InvalidVolumeSpec(InvalidArgument):
 
 
 class InvalidMount(InvalidArgument):
-    def __init__(self, kind: str, reason: str) -> None:
-        super().__init__(f'invalid mount config for type "{kind}": {reason}')
+    def __init__(self, kind: str, reason: str, *, hint: str = "") -> None:
+        super().__init__(f'invalid mount config for type "{kind}": {reason}', hint=hint)
+
+
+class NoBindSource(InvalidMount):
+    """`-v` would have made the directory, `--mount` is for what is there."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(
+            "bind",
+            f"bind source path does not exist: {source}",
+            hint="make it first, or let -v make the directory",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +85,7 @@ def plan_mounts(
         found.pop(path, None)
     found.update(own)
     for path in sorted(config.Volumes or ()):
-        destination = normpath(path.partition(":")[0] if ":" in path else path)
+        destination = _destination("volume", "/" + path.partition(":")[0])
         if destination not in found and destination not in tmpfs:
             point = MountPoint(
                 "volume", destination, driver=host.VolumeDriver, copy_up=True, own=True
@@ -209,6 +220,7 @@ def _bind_plan(mount: Mount) -> MountPlan:
         propagation=(options.Propagation if options else "") or "rprivate",
         create_source=create,
         recursive=not (options and options.NonRecursive),
+        read_only_below=not (options and options.ReadOnlyNonRecursive),
     )
     return MountPlan(point, must_exist=not create)
 

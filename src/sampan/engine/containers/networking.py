@@ -224,7 +224,9 @@ class Networking:
     def tell(self, action: str, container: Container, attachment: Attachment) -> None:
         """The `network` event of a container that came or went."""
         name = attachment.endpoint.network_name if attachment.endpoint else ""
-        kind = {HOST: HOST, NONE: NULL_DRIVER}.get(name, BRIDGE)
+        kind = {HOST: HOST, NONE: NULL_DRIVER}.get(name)
+        if kind is None:
+            kind = attachment.endpoint.driver if attachment.endpoint else BRIDGE
         attributes = {"container": container.id, "name": name, "type": kind}
         self._events.publish("network", action, attachment.network_id, attributes)
         log.debug(fields(f"network.{action}", container=container.id, network=name))

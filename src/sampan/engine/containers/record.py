@@ -94,7 +94,8 @@ class MountPoint:
     `source` is a host path (empty for tmpfs), `name` a volume's name. `mode` is what inspect
     shows. `copy_up`: a volume that is empty gets the image's content. `create_source`: `-v` makes
     a missing host directory. `own`: made for this container, so `rm -v` may remove it.
-    `options` are further mount options (tmpfs size and mode).
+    `options` are further mount options (tmpfs size and mode). `read_only_below`: a read-only bind
+    is so for the mounts below its source too.
     """
 
     type: str
@@ -110,6 +111,7 @@ class MountPoint:
     create_source: bool = False
     own: bool = False
     recursive: bool = True
+    read_only_below: bool = True
     options: tuple[str, ...] = ()
 
 

@@ -76,7 +76,9 @@ class RootFilesystems:
 
     def clean(self, running: set[ContainerId]) -> None:
         """At start: unmount what no running container uses. Blocks."""
-        self._paths.rootfs_mounts.mkdir(parents=True, exist_ok=True, mode=0o711)
+        # no way in for other users of the host: images have setuid programs
+        self._paths.rootfs_mounts.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._paths.rootfs_mounts.chmod(0o700)
         for target in self._paths.rootfs_mounts.iterdir():
             if target.name not in running:
                 unmount_below(target)

@@ -4,15 +4,28 @@ Parents come before what lies below them. /etc/resolv.conf, /etc/hostname and /e
 in unless the user mounts something there.
 """
 
+import os
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from sampan.engine.containers.mounts import tmpfs_options
+from sampan.engine.containers.mounts import NoBindSource, tmpfs_options
 from sampan.engine.containers.record import Container, MountPoint
 from sampan.errors import InvalidArgument, NotFound
-from sampan.linux.mounts import resolve_beneath
+from sampan.linux.mountinfo import mount_of
+from sampan.linux.mounts import open_beneath
 from sampan.runtime.spec_builder import SpecMount
+
+
+# what lxcfs and its kind put in place of files of the kernel; everything else there stays as it is
+_IN_PROC = frozenset(
+    f"/proc/{name}"
+    for name in (
+        *("cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo"),
+        *("sys/kernel/ns_last_pid", "sys/crypto/fips_enabled"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +35,15 @@ class EtcPaths:
     resolv_conf: Path
 
 
-def build(container: Container, etc: EtcPaths) -> tuple[SpecMount, ...]:
-    """Blocks on volume subpaths only."""
-    mounts = [_mount(point) for point in container.mounts]
+def build(container: Container, etc: EtcPaths, held: ExitStack) -> tuple[SpecMount, ...]:
+    """Blocks on volume subpaths only. What sources name is valid until `held` is closed."""
+    mounts = [_mount(point, held) for point in container.mounts]
     mounts += [
         SpecMount("tmpfs", "tmpfs", path, tmpfs_options(options))
         for path, options in (container.host.Tmpfs or {}).items()
     ]
+    for mount in mounts:
+        _check_not_in_proc(mount)
     mounts.sort(key=lambda mount: mount.destination.count("/"))
     taken = {mount.destination for mount in mounts}
     access = "ro" if container.host.ReadonlyRootfs else "rw"
@@ -46,20 +61,63 @@ def build(container: Container, etc: EtcPaths) -> tuple[SpecMount, ...]:
     return (*below_etc, *files, *rest)
 
 
-def _mount(point: MountPoint) -> SpecMount:
+def _mount(point: MountPoint, held: ExitStack) -> SpecMount:
     access = "rw" if point.rw else "ro"
     if point.type == "tmpfs":
         return SpecMount("tmpfs", "tmpfs", point.destination, (*point.options, access))
     source = point.source
     if point.subpath:
-        found = resolve_beneath(Path(source), point.subpath)
-        if not found.exists():
-            raise NotFound(f"cannot access path {found}: no such file or directory")
-        source = str(found)
-    how = "rbind" if point.recursive else "bind"
-    return SpecMount(
-        "bind", source, point.destination, (how, point.propagation or "rprivate", access)
-    )
+        source = _subpath(source, point.subpath, held)
+    propagation = point.propagation or "rprivate"
+    _check_propagation(source, propagation)
+    if not point.recursive:
+        # crun takes the r of the propagation for one of the bind as well
+        return SpecMount(
+            "bind", source, point.destination, ("bind", propagation.removeprefix("r"), access)
+        )
+    if access == "ro" and point.read_only_below and _recursive_attributes():
+        access = "rro"
+    return SpecMount("bind", source, point.destination, ("rbind", propagation, access))
+
+
+def _subpath(volume: str, inner: str, held: ExitStack) -> str:
+    """A name of what is there now, whatever containers that use the volume put in its place."""
+    try:
+        found = open_beneath(Path(volume), inner, os.O_PATH)
+    except OSError as error:
+        reason = (error.strerror or "").lower()
+        raise NotFound(f"cannot access path {volume}/{inner}: {reason}") from error
+    held.callback(os.close, found)
+    return f"/proc/{os.getpid()}/fd/{found}"
+
+
+def _check_not_in_proc(mount: SpecMount) -> None:
+    """A mount over /proc would hide what the runtime masks and locks there; runc's rule."""
+    place = mount.destination
+    if place == "/proc":
+        if not Path(mount.source).is_mount() or not (Path(mount.source) / "self/stat").exists():
+            raise InvalidArgument('"/proc" cannot be mounted because it is not of type proc')
+    elif place.startswith("/proc/") and place not in _IN_PROC:
+        raise InvalidArgument(f'"{place}" cannot be mounted because it is inside /proc')
+
+
+def _recursive_attributes() -> bool:
+    """mount_setattr(2) came with Linux 5.12."""
+    major, minor = os.uname().release.split(".")[:2]
+    return (int(major), int(minor)) >= (5, 12)
+
+
+def _check_propagation(source: str, propagation: str) -> None:
+    """What isn't shared on the host can't be shared with a container."""
+    wanted = propagation.removeprefix("r")
+    if wanted == "private":
+        return
+    found = mount_of(Path(source))
+    if not (found.shared or (wanted == "slave" and found.slave)):
+        kind = "shared" if wanted == "shared" else "shared or slave"
+        raise InvalidArgument(
+            f"path {source} is mounted on {found.point} but it is not a {kind} mount"
+        )
 
 
 def make_sources(points: Iterable[MountPoint]) -> None:
@@ -71,10 +129,7 @@ def make_sources(points: Iterable[MountPoint]) -> None:
         if source.exists():
             continue
         if not point.create_source:
-            raise InvalidArgument(
-                'invalid mount config for type "bind": '
-                f"bind source path does not exist: {point.source}"
-            )
+            raise NoBindSource(point.source)
         try:
             source.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -123,8 +123,9 @@ class Starter:
 
     async def _run(self, container: Container, acquired: Acquired, *, by_user: bool) -> Container:
         run = await self._bundles.write(container, acquired)
-        await self._hub.connect(container.id, acquired.task)
-        pid = await acquired.task.launch()
+        with run.held:
+            await self._hub.connect(container.id, acquired.task)
+            pid = await acquired.task.launch()
         change = partial(
             record.started,
             pid=pid,

@@ -26,6 +26,16 @@ _MAC = re.compile(r"[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}")
 HOST_GATEWAY = "host-gateway"
 
 
+class NoHostGateway(InvalidArgument):
+    """There is no bridge at whose address a container would find the host."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "unable to derive the IP value for host-gateway",
+            hint="the daemon has no default bridge: say its address with --host-gateway-ip",
+        )
+
+
 def check_request(request: CreateRequest) -> None:
     """Raises InvalidArgument with the first thing found wrong."""
     if request == CreateRequest():

@@ -58,7 +58,7 @@ class Journal:
         )
 
 
-def send_large(sock: _socket.socket, message: bytes) -> None:
+def send_large(sock: _socket.socket, message: bytes | memoryview) -> None:
     """Send what doesn't fit into a datagram."""
     import fcntl  # rarely needed
 

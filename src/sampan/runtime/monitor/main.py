@@ -27,7 +27,7 @@ import time
 from sampan.runtime.monitor import exitfile, plainjson
 from sampan.runtime.monitor.connections import SOCKET_NAME, Control, Listener, send_line
 from sampan.runtime.monitor.execs import Exec, streams_of
-from sampan.runtime.monitor.logfile import LogFile
+from sampan.runtime.monitor.logs import open_log
 from sampan.runtime.monitor.loop import Children, Loop
 from sampan.runtime.monitor.oci import Runtime
 from sampan.runtime.monitor.process import Starter
@@ -38,18 +38,6 @@ if TYPE_CHECKING:
     from sampan.runtime.monitor.connections import Request
 
 OUTPUT_GRACE_S = 2.0  # a pipe that someone else keeps open is read this long after the exit
-
-
-def open_log(settings: dict[str, object] | None) -> LogFile | None:
-    if settings is None:
-        return None
-    return LogFile(
-        str(settings["path"]),
-        max_size_bytes=int(str(settings["max_size_bytes"])),
-        max_files=int(str(settings["max_files"])),
-        compress=bool(settings["compress"]),
-        attrs=str(settings["attrs"]),
-    )
 
 
 def start_tick(pid: int) -> int:
@@ -68,13 +56,13 @@ class Monitor:
         argv = task["runtime"]
         assert isinstance(argv, list)
         self.runtime = Runtime([str(part) for part in argv], self.children)
-        log = task["log"]
+        self._log = open_log(task["log"], self.loop, self.children, self._log_changed)
         self.stdio = Stdio(
             self.loop,
             terminal=bool(task["terminal"]),
             open_stdin=bool(task["open_stdin"]),
             stdin_once=bool(task["stdin_once"]),
-            log=open_log(log if isinstance(log, dict) else None),
+            log=self._log,
             spool_dir=str(task["spool_dir"]),
         )
         rows, columns = int(str(task["rows"])), int(str(task["columns"]))
@@ -308,9 +296,14 @@ class Monitor:
             self._record()
         self._quit_if_done()
 
+    def _log_changed(self) -> None:
+        self.stdio.log_changed()
+        self._quit_if_done()
+
     def _quit_if_done(self) -> None:
         if self._state == "gone":
-            done = not self.stdio.outlets and not self._execs
+            logged = self._log is None or not self._log.pending
+            done = logged and not self.stdio.outlets and not self._execs
         else:
             done = self._state == "created" and not self._controls
         if done:

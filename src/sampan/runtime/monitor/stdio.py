@@ -5,7 +5,7 @@
     clients --> Stdin --pipe/pty--> container
 
 Invariants: what a client gets is what was read after it attached, in order; the log gets
-everything; reading stops only while an outlet holds back (see outlet.py).
+everything; reading stops only while an outlet (outlet.py) or the log (remote.py) holds back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sampan.runtime.monitor.logfile import LogFile
+    from sampan.runtime.monitor.logs import Log
     from sampan.runtime.monitor.loop import Handler
 
 STDOUT, STDERR = 1, 2
@@ -105,7 +105,7 @@ class Stdio:
         terminal: bool,
         open_stdin: bool,
         stdin_once: bool,
-        log: LogFile | None,
+        log: Log | None,
         spool_dir: str,
     ) -> None:
         self.terminal = terminal
@@ -260,16 +260,21 @@ class Stdio:
     def _spread(self, stream: int, data: bytes) -> None:
         if self._log is not None:
             self._log.write(_NAMES[stream], data)
-        if not self.outlets:
-            return
-        framed = data if self.terminal else _HEADER.pack(stream, len(data)) + data
-        for outlet in list(self.outlets):
-            if stream in outlet.streams:
-                outlet.push(framed)
+        if self.outlets:
+            framed = data if self.terminal else _HEADER.pack(stream, len(data)) + data
+            for outlet in list(self.outlets):
+                if stream in outlet.streams:
+                    outlet.push(framed)
+        self._hold()
+
+    def log_changed(self) -> None:
+        """The log may take more than it did."""
         self._hold()
 
     def _hold(self) -> None:
-        held = any(outlet.holds_back for outlet in self.outlets)
+        held = any(outlet.holds_back for outlet in self.outlets) or (
+            self._log is not None and self._log.holds_back
+        )
         if held != self._held:
             self._held = held
             for fd in self._sources:

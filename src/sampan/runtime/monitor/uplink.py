@@ -1,10 +1,10 @@
 """A connection to a log receiver that may be away: made, lost and made again, never waited for.
 
-    down --connect--> connecting --[TLS handshake]--> up --error, peer closed--> down (retried)
+    down --connect--> connecting --[TLS handshake]--> up --error, peer closed--> down, and again
 
-Names are resolved in a thread, because that blocks. `send` works only while the link is up; it
-raises BlockingIOError when the receiver takes nothing now (`on_room` is called when it does again)
-and any other OSError after it has taken the link down.
+Names are resolved in a thread, because that blocks. `send` works while the link is up. It gives 0
+when the receiver takes nothing now or the link went down; `on_room` is called when it's worth
+trying again.
 """
 
 from __future__ import annotations
@@ -19,64 +19,80 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sampan.runtime.monitor.tls import Encrypted
+
+    Where = tuple[int, int, object]  # family, type, address
+
 FIRST_RETRY_S, LAST_RETRY_S = 0.1, 5.0
 CONNECT_S = 10.0
 NO_BUFFER_S = 0.05
 _FLAGS = _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
-_TYPES = {
-    "unix": (_socket.SOCK_STREAM, _socket.SOCK_DGRAM),  # the second if the socket is of that type
+_TYPES = {  # for unix the second one is tried if the receiver's socket isn't of the first
+    "unix": (_socket.SOCK_STREAM, _socket.SOCK_DGRAM),
     "unixgram": (_socket.SOCK_DGRAM, _socket.SOCK_STREAM),
+    "journal": (_socket.SOCK_DGRAM,),
     "udp": (_socket.SOCK_DGRAM,),
     "tcp": (_socket.SOCK_STREAM,),
     "tcp+tls": (_socket.SOCK_STREAM,),
 }
-_Where = tuple[int, int, object]  # family, type, address
 
 
 class Uplink:
-    """`settings`: network, and paths or host and port, and tls (see runtime.task_spec)."""
+    """`settings`: network, paths or host and port, tls; see runtime.task_spec.RemoteLog."""
 
-    def __init__(self, loop: Loop, settings: dict[str, object], on_room: Callable[[], None]) -> None:
+    def __init__(
+        self, loop: Loop, settings: dict[str, object], on_room: Callable[[], None]
+    ) -> None:
         self.up = False
         self.is_stream = False
         self._loop = loop
         self._settings = settings
         self._network = str(settings["network"])
         self._on_room = on_room
-        self._sock: _socket.socket | None = None
-        self._candidates: list[_Where] = []
+        self._sock: _socket.socket | Encrypted | None = None
+        self._encrypted: Encrypted | None = None
+        self._candidates: list[Where] = []
         self._timer = 0
         self._retry_s = FIRST_RETRY_S
-        self._handshaking = False
-        self._resolving = False
         self._closed = False
-        self._connect()
 
-    def send(self, data: bytes) -> int:
-        """Bytes taken; of a datagram all or none."""
-        assert self._sock is not None
+    def send(self, data: bytes | memoryview) -> int:
+        """Bytes taken: of a datagram all or none."""
+        if self._sock is None or not self.up:
+            return 0
         try:
             return self._sock.send(data)
         except BlockingIOError:
             self._watch(READ | WRITE)
-            raise
+            return 0
         except OSError as error:
-            self._failed_send(error, data)
-            raise
+            return self._not_sent(error, data)
 
-    def _failed_send(self, error: OSError, data: bytes) -> None:
-        if error.errno in (errno.ENOBUFS, errno.ENOMEM):
+    def _not_sent(self, error: OSError, data: bytes | memoryview) -> int:
+        if error.errno in {errno.ENOBUFS, errno.ENOMEM} and self._network != "journal":
             self._loop.later(NO_BUFFER_S, self._on_room)
-            raise BlockingIOError(errno.EAGAIN, "no buffer") from error
-        if error.errno == errno.EMSGSIZE and self._network == "journal":
+            return 0
+        if error.errno in {errno.EMSGSIZE, errno.ENOBUFS}:
+            return self._send_large(data)
+        if error.errno == errno.ECONNREFUSED and self._network == "udp":
+            return len(data)  # word that an earlier one found nobody: UDP promises nothing
+        self._down()
+        return 0
+
+    def _send_large(self, data: bytes | memoryview) -> int:
+        if self._network == "journal":
             from sampan.runtime.monitor import journald
 
-            assert self._sock is not None
-            journald.send_large(self._sock, data)
-            return
-        if error.errno == errno.EMSGSIZE:
-            return
-        self._down()
+            assert isinstance(self._sock, _socket.socket)
+            try:
+                journald.send_large(self._sock, data)
+            except BlockingIOError:
+                self._watch(READ | WRITE)
+                return 0
+            except OSError:
+                self._down()
+                return 0
+        return len(data)  # for syslog it's lost: no receiver takes it
 
     def close(self) -> None:
         self._closed = True
@@ -85,31 +101,30 @@ class Uplink:
 
     # -- connecting
 
-    def _connect(self) -> None:
+    def connect(self) -> None:
         self._timer = 0
-        if self._network in ("unix", "unixgram"):
-            paths = self._settings["paths"]
-            assert isinstance(paths, list)
-            kinds = _TYPES[self._network]
-            self._candidates = [(_socket.AF_UNIX, kind, path) for path in paths for kind in kinds]
-            self._try_next()
-        else:
+        if "paths" not in self._settings:
             self._resolve()
+            return
+        paths = self._settings["paths"]
+        assert isinstance(paths, list)
+        kinds = _TYPES[self._network]
+        self._candidates = [(_socket.AF_UNIX, kind, path) for path in paths for kind in kinds]
+        self._try_next()
 
     def _resolve(self) -> None:
         import _thread
 
+        host, port = str(self._settings["host"]), int(str(self._settings["port"]))
+        kind = _TYPES[self._network][0]
         done, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        found: list[_Where] = []
+        found: list[Where] = []
 
         def work() -> None:
             try:
-                kind = _TYPES[self._network][0]
-                for family, _, _, _, address in _socket.getaddrinfo(
-                    str(self._settings["host"]), int(str(self._settings["port"])), 0, kind
-                ):
+                for family, _, _, _, address in _socket.getaddrinfo(host, port, 0, kind):
                     found.append((family, kind, address))
-            except OSError:
+            except (OSError, UnicodeError):
                 found.clear()
             finally:
                 os.close(wake)
@@ -128,15 +143,13 @@ class Uplink:
         while self._candidates:
             family, kind, address = self._candidates.pop(0)
             sock = _socket.socket(family, kind | _FLAGS)
+            sock.setblocking(False)
             try:
                 sock.connect(address)
-            except BlockingIOError as error:
-                if error.errno != errno.EINPROGRESS:  # a unix socket whose backlog is full
+            except OSError as error:  # EAGAIN: a unix socket whose backlog is full
+                if error.errno != errno.EINPROGRESS:
                     sock.close()
                     continue
-            except OSError:
-                sock.close()
-                continue
             self._sock = sock
             self.is_stream = kind == _socket.SOCK_STREAM
             self._timer = self._loop.later(CONNECT_S, self._down)
@@ -147,50 +160,47 @@ class Uplink:
     def _later(self) -> None:
         self._loop.cancel(self._timer)
         if not self._closed:
-            self._timer = self._loop.later(self._retry_s, self._connect)
+            self._timer = self._loop.later(self._retry_s, self.connect)
             self._retry_s = min(self._retry_s * 2, LAST_RETRY_S)
 
-    def _connected(self) -> None:
-        assert self._sock is not None
-        if self._sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR):
-            self._drop()
-            self._try_next()
-            return
-        if self._network == "tcp+tls" and not self._handshaking:
-            from sampan.runtime.monitor import tls  # large, and rarely asked for
-
-            wanted = self._settings["tls"]
-            assert isinstance(wanted, dict)
-            self._loop.forget(self._sock.fileno())
-            try:
-                self._sock = tls.wrap(self._sock.detach(), str(self._settings["host"]), wanted)
-            except OSError:  # an unreadable certificate
-                self._sock = None
+    def _progress(self) -> None:
+        """The connection is there, or failed, or the handshake may go on."""
+        if isinstance(self._sock, _socket.socket):
+            if self._sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR):
+                self._drop()
+                self._try_next()
+                return
+            if self._network == "tcp+tls" and not self._encrypt(self._sock):
                 self._down()
                 return
-            self._handshaking = True
-            self._loop.watch(self._sock.fileno(), WRITE, self._ready)
-        if self._handshaking and not self._handshake():
-            return
+        if self._encrypted is not None:
+            try:
+                wanted = self._encrypted.handshake()
+            except OSError:  # ssl.SSLError is one: a certificate that isn't trusted
+                self._down()
+                return
+            if wanted:
+                self._watch(wanted)
+                return
         self._loop.cancel(self._timer)
         self._retry_s = FIRST_RETRY_S
         self.up = True
         self._watch(READ)
         self._on_room()
 
-    def _handshake(self) -> bool:
-        from sampan.runtime.monitor import tls
+    def _encrypt(self, sock: _socket.socket) -> bool:
+        from sampan.runtime.monitor import tls  # large, and rarely asked for
 
-        assert self._sock is not None
+        wanted = self._settings["tls"]
+        assert isinstance(wanted, dict)
+        self._loop.forget(sock.fileno())
+        self._sock = None
         try:
-            wanted = tls.handshake(self._sock)
-        except OSError:
-            self._down()
+            self._encrypted = tls.wrap(sock.detach(), str(self._settings["host"]), wanted)
+        except OSError:  # a certificate that can't be read
             return False
-        if wanted:
-            self._watch(wanted)
-            return False
-        self._handshaking = False
+        self._sock = self._encrypted
+        self._loop.watch(self._sock.fileno(), WRITE, self._ready)
         return True
 
     # -- connected
@@ -201,7 +211,7 @@ class Uplink:
 
     def _ready(self, events: int) -> None:
         if not self.up:
-            self._connected()
+            self._progress()
             return
         if events & ~WRITE and not self._peer_is_there():
             self._down()
@@ -218,15 +228,14 @@ class Uplink:
         except BlockingIOError:
             return True
         except OSError:
-            return self._network == "udp"  # word that an earlier datagram didn't arrive
+            return self._network == "udp"  # word that an earlier datagram found nobody
 
     def _drop(self) -> None:
         self.up = False
-        self._handshaking = False
         if self._sock is not None:
             self._loop.forget(self._sock.fileno())
             self._sock.close()
-            self._sock = None
+        self._sock = self._encrypted = None
 
     def _down(self) -> None:
         self._drop()

@@ -14,7 +14,7 @@ from sampan.wire.system import AuthConfig, AuthResult, DiskUsage, Info, Version
 from sampan.wire.versions import ApiVersion
 
 PING_HEADERS: Mapping[str, str] = {
-    "Builder-Version": "1",
+    "Builder-Version": "2",
     "Cache-Control": "no-cache, no-store, must-revalidate",
     "Content-Type": "text/plain; charset=utf-8",
     "Pragma": "no-cache",

@@ -17,7 +17,6 @@ from sampan.wire.buildkit.protobuf import (
     messages,
     text,
     text_map,
-    texts,
 )
 
 
@@ -94,7 +93,7 @@ class WorkerRecord(Message):
     ID: str = text(1)
     Labels: dict[str, str] = text_map(2)
     platforms: list[PlatformMessage] = messages(3, PlatformMessage)
-    BuildkitVersion: "BuildkitVersion | None" = message(5, BuildkitVersion)
+    buildkit: BuildkitVersion | None = message(5, BuildkitVersion)
 
 
 @dataclass(slots=True)
@@ -162,5 +161,3 @@ class HealthReply(Message):
 @dataclass(slots=True)
 class HealthRequest(Message):
     service: str = text(1)
-
-

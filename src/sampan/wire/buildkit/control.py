@@ -51,7 +51,7 @@ class SolveRequest(Message):
     """Without a Frontend the client drives the build itself, through LLBBridge."""
 
     Ref: str = text(1)
-    Definition: "Definition | None" = message(2, Definition)
+    definition: Definition | None = message(2, Definition)
     ExporterDeprecated: str = text(3)
     ExporterAttrsDeprecated: dict[str, str] = text_map(4)
     Session: str = text(5)
@@ -59,7 +59,7 @@ class SolveRequest(Message):
     FrontendAttrs: dict[str, str] = text_map(7)
     Cache: CacheOptions | None = message(8, CacheOptions)
     Entitlements: list[str] = texts(9)
-    FrontendInputs: dict[str, "Definition"] = message_map(10, Definition)
+    FrontendInputs: dict[str, Definition] = message_map(10, Definition)
     Exporters: list[Exporter] = messages(13, Exporter)
 
 

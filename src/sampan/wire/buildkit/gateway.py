@@ -44,11 +44,11 @@ class Result(Message):
 class FrontendRequest(Message):
     """LLBBridge's SolveRequest."""
 
-    Definition: "Definition | None" = message(1, Definition)
+    definition: Definition | None = message(1, Definition)
     Frontend: str = text(2)
     FrontendOpt: dict[str, str] = text_map(3)
     CacheImports: list[CacheEntry] = messages(12, CacheEntry)
-    FrontendInputs: dict[str, "Definition"] = message_map(13, Definition)
+    FrontendInputs: dict[str, Definition] = message_map(13, Definition)
     Evaluate: bool = boolean(14)
 
 

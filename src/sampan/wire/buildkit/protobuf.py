@@ -15,7 +15,6 @@ Pure.
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from enum import Enum, auto
-from functools import cache
 from typing import Any, TypeVar
 
 from sampan.errors import InvalidArgument
@@ -108,10 +107,16 @@ def message_map(number: int, of: type[Message]) -> Any:
     return _collection(_Shape(number, _Kind.MESSAGE, of, mapped=True), dict)
 
 
-@cache
+_TABLES: dict[type[Message], dict[int, tuple[str, _Shape]]] = {}
+
+
 def _table(kind: type[Message]) -> dict[int, tuple[str, _Shape]]:
-    declared = fields(kind)  # type: ignore[arg-type] # every Message is a dataclass
-    return {one.metadata["shape"].number: (one.name, one.metadata["shape"]) for one in declared}
+    table = _TABLES.get(kind)
+    if table is None:
+        declared = fields(kind)  # type: ignore[arg-type] # every Message is a dataclass
+        shapes = [(one.name, one.metadata["shape"]) for one in declared]
+        table = _TABLES[kind] = {shape.number: (name, shape) for name, shape in shapes}
+    return table
 
 
 # --- writing --------------------------------------------------------------------------------
@@ -225,9 +230,7 @@ def _value(shape: _Shape, raw: int | memoryview, depth: int) -> Any:
     return bytes(raw)
 
 
-def _read_value(
-    source: memoryview, position: int, wire_type: int
-) -> tuple[int | memoryview, int]:
+def _read_value(source: memoryview, position: int, wire_type: int) -> tuple[int | memoryview, int]:
     if wire_type == _VARINT:
         return _read_varint(source, position)
     if wire_type == _DELIMITED:

@@ -1,0 +1,96 @@
+"""Where candidates come from: the engine's objects by kind, and fixed lists.
+
+An engine that can't be asked has no candidates: a shell must not be disturbed by errors.
+"""
+
+from __future__ import annotations
+
+from sampan.errors import SampanError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sampan.cli.context import Context
+
+    Candidates = list[tuple[str, str]]  # (word, description)
+
+SHELLS = ("bash", "zsh", "fish")
+STOPPED = ("created", "exited", "dead")
+
+
+def _containers(context: Context, *, states: tuple[str, ...] = ()) -> Candidates:
+    found = context.client.get("/containers/json", [("all", "1")])
+    return [
+        (row["Names"][0].lstrip("/"), f"{row['Image']}, {row['Status']}")
+        for row in found
+        if row["Names"] and (not states or row["State"] in states)
+    ]
+
+
+def _images(context: Context) -> Candidates:
+    words: list[str] = []
+    for row in context.client.get("/images/json"):
+        for tag in row.get("RepoTags") or ():
+            words += [tag, tag.removesuffix(":latest")] if tag.endswith(":latest") else [tag]
+    return [(word, "image") for word in words]
+
+
+def _networks(context: Context) -> Candidates:
+    return [(row["Name"], row["Driver"]) for row in context.client.get("/networks")]
+
+
+def _volumes(context: Context) -> Candidates:
+    rows = context.client.get("/volumes").get("Volumes") or ()
+    return [(row["Name"], row["Driver"]) for row in rows]
+
+
+def _shells(_context: Context) -> Candidates:
+    return [(shell, "") for shell in SHELLS]
+
+
+def _signals(_context: Context) -> Candidates:
+    import signal
+
+    return [(one.name, "") for one in signal.Signals]
+
+
+def _capabilities(_context: Context) -> Candidates:
+    names = (
+        "ALL AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN "
+        "DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE "
+        "MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON "
+        "SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE "
+        "SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM"
+    )
+    return [(name, "") for name in names.split()]
+
+
+SOURCES: dict[str, Callable[[Context], Candidates]] = {
+    "capability": _capabilities,
+    "container": _containers,
+    "image": _images,
+    "network": _networks,
+    "running": lambda context: _containers(context, states=("running", "paused")),
+    "shell": _shells,
+    "signal": _signals,
+    "stopped": lambda context: _containers(context, states=STOPPED),
+    "volume": _volumes,
+}
+
+
+def candidates(context: Context, kind: str) -> Iterator[tuple[str, str]]:
+    """Of all alternatives of `kind`; a trailing colon goes on with a path in the object."""
+    if kind.startswith("="):
+        yield from ((word, "") for word in kind[1:].split("|"))
+        return
+    for one in kind.split("|"):
+        source = SOURCES.get(one.rstrip(":"))
+        if source is None:
+            continue
+        try:
+            found = source(context)
+        except SampanError:
+            continue
+        for word, description in found:
+            yield (f"{word}:" if one.endswith(":") else word), description
