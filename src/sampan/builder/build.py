@@ -10,7 +10,7 @@ knows.
 
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sampan.builder import progress
@@ -23,6 +23,14 @@ from sampan.builder.graph import StepLabel, Vertex
 from sampan.builder.lower.dispatch import lower
 from sampan.builder.lower.scope import GlobalScope, StageScope, platform_arguments
 from sampan.builder.lower.stage import Lowering, Parts
+from sampan.builder.named import (
+    FilesAsBase,
+    KnownState,
+    Named,
+    NamedFiles,
+    NamedImage,
+    NamedSources,
+)
 from sampan.builder.ops.file import Downloader
 from sampan.builder.ops.source import (
     BadFrom,
@@ -78,6 +86,7 @@ class BuildSpec:
     pull: bool = False
     platform: Platform | None = None
     host: HostSettings
+    named: Mapping[str, Named] = field(default_factory=dict)
 
 
 class Builder:
@@ -173,6 +182,7 @@ class _Run:
         self._emit = emit
         self._context = Vertex(ContextSource(context, whole=False), shows_result=False)
         self._whole_context = Vertex(ContextSource(context, whole=True), shows_result=False)
+        self._named = NamedSources(spec.named)
         self._images: dict[str, Vertex] = {}
         self._ends: dict[int, Vertex] = {}
         build = host_platform()
@@ -298,6 +308,11 @@ class _Run:
         name = self._globals.expand(stage.base.base)
         if not name:
             raise BlankBase(stage.base.base)
+        named = self._named.find(name)
+        if isinstance(named, NamedFiles):
+            raise FilesAsBase(name)
+        if named is not None:
+            return self._meant(named)
         earlier = self._file.find_earlier(name, stage.index)
         if earlier is not None:
             return self._ends[earlier.index]
@@ -323,10 +338,22 @@ class _Run:
             self._images[key] = Vertex(source, shows_result=False)
         return self._images[key]
 
+    def _meant(self, named: Named) -> Vertex:
+        match named:
+            case NamedImage():
+                return self._image(named.reference, self._spec.platform)
+            case NamedFiles():
+                return Vertex(ContextSource(named.context, whole=True), shows_result=False)
+            case _:
+                return Vertex(KnownState(named.state), shows_result=False)
+
     def _copy_source(self, copy: kinds.Copy, before: int, context: Vertex) -> Vertex:
         name = copy.from_stage
         if not name:
             return context
+        named = self._named.find(name)
+        if named is not None:
+            return self._meant(named)
         earlier = self._file.find_source(name, before)
         if earlier is not None:
             return self._ends[earlier.index]

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sampan.builder.dockerfile.ignore import glob_to_regex
+from sampan.builder.dockerfile.glob import Matcher, matcher
 from sampan.builder.trees import Tree, resolve, walk
 from sampan.errors import InvalidArgument
 from sampan.lib.tarstream import Entry, Kind
@@ -74,7 +74,7 @@ def select(tree: Tree, source: str, *, keyword: str, from_context: bool) -> list
             raise SourceMissing(keyword, path, from_context=from_context)
         return [found]
     try:
-        parts = [re.compile(glob_to_regex(part), re.DOTALL) for part in path.split("/")]
+        parts = [matcher(part) for part in path.split("/")]
     except re.error as error:
         raise InvalidArgument(f"{keyword} failed: syntax error in pattern") from error
     matches = (_selected(tree, match) for match in _matches(tree, "", parts))
@@ -100,10 +100,10 @@ def _clean(source: str, keyword: str, *, climbs: bool) -> str:
     return "/".join(parts)
 
 
-def _matches(tree: Tree, folder: str, parts: list[re.Pattern[str]]) -> Iterator[str]:
+def _matches(tree: Tree, folder: str, parts: list[Matcher]) -> Iterator[str]:
     first, rest = parts[0], parts[1:]
     for name in tree.names(folder):
-        if not first.fullmatch(name):
+        if not first(name):
             continue
         path = f"{folder}/{name}" if folder else name
         if not rest:

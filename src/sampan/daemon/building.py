@@ -46,7 +46,9 @@ async def make_builds(core: Core, parts: Mechanisms, images: Images) -> list[Rou
     await workers.run(builds.clean)
     sessions = Sessions()
     solves = Solves(
-        frontend=DockerfileFrontend(builds=builds, sessions=sessions, workers=workers),
+        frontend=DockerfileFrontend(
+            builds=builds, sessions=sessions, images=storage.images, workers=workers
+        ),
         exporter=StoreExporter(images.tagger),
     )
     services = BuildServices(solves=solves, cache=builds)

@@ -227,6 +227,10 @@ def check(config: Config) -> None:
         raise InvalidArgument(
             f"specified default runtime '{config.default_runtime}' does not exist"
         )
+    try:
+        log_drivers.check(config.log_driver, config.log_opts)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"failed to set log opts: {error.message}") from error
     if not config.live_restore:
         raise InvalidArgument("live-restore can't be switched off: containers outlive the daemon")
     for label in config.labels:

@@ -240,11 +240,13 @@ class _Following:
     async def _pump(self, stream: asyncio.StreamReader, *, is_stderr: bool) -> None:
         while data := await stream.read(_CHUNK):
             if is_stderr and not self._written:
-                self._kept = data
+                self._kept += data
                 if await self._ends_soon():
                     continue
                 await self.release()
             else:
+                if is_stderr:  # what is kept came before
+                    await self.release()
                 await self._output(data, is_stderr)
             self._written = True
 

@@ -1,8 +1,10 @@
 """Log drivers by name, and the checking of their options in dockerd's words.
 
-`json-file` and `local` are both written by the monitor in the json-file format (`local` differs in
-its defaults: five files of 20 MB, compressed); `none` keeps nothing. Others need a daemon of their
-own and are refused.
+`json-file` and `local` are both written by the monitor in the json-file format and differ in what
+they keep by default: three files of 10 MB, or five of 20 MiB, compressed. With json-file a
+`max-size` of one's own means what it means to dockerd: one file, unless there's a `max-file`;
+-1 is no limit. `syslog` and `journald` lines are sent by the monitor and can't be read back;
+`none` keeps nothing. Other drivers need plugins and are refused.
 """
 
 import re
@@ -10,24 +12,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sampan.errors import InvalidArgument
+from sampan.logs import receivers, tags
 
 _ATTRIBUTES = frozenset({"labels", "labels-regex", "env", "env-regex", "tag"})
 _BUFFERING = frozenset({"mode", "max-buffer-size"})
 _ROTATION = frozenset({"max-size", "max-file", "compress"})
 DRIVERS: dict[str, frozenset[str]] = {  # name -> options
+    "journald": _ATTRIBUTES,
     "json-file": _ATTRIBUTES | _ROTATION,
     "local": _ATTRIBUTES | _ROTATION,
     "none": frozenset(),
+    "syslog": _ATTRIBUTES | receivers.SYSLOG_OPTIONS,
 }
 DEFAULT = "json-file"
-_HUMAN_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)b?")  # decimal here, unlike memory sizes
+BUFFER_BYTES = 1 << 20
+_UNLIMITED = "-1"
+_HUMAN_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    max_size_bytes: int | None = None
+    max_size_bytes: int | None = None  # None: no limit
     max_files: int = 1
     compress: bool = False
+
+
+_DEFAULTS = {
+    "json-file": Rotation(max_size_bytes=10_000_000, max_files=3, compress=True),
+    "local": Rotation(max_size_bytes=20 << 20, max_files=5, compress=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Buffering:
+    """What waits for a receiver; beyond it lines are dropped, or the container waits."""
+
+    size_bytes: int
+    drops: bool
 
 
 class UnknownDriver(InvalidArgument):
@@ -35,49 +56,68 @@ class UnknownDriver(InvalidArgument):
         super().__init__(f"logger: no log driver named '{name}' is registered")
 
 
-def can_read(driver: str) -> bool:
-    return driver in {"json-file", "local"}
+def writes_file(driver: str) -> bool:
+    """Whether there is a file of our own, which can be read back."""
+    return driver in _DEFAULTS
 
 
-def check(driver: str, options: Mapping[str, str]) -> Rotation:
-    """The rotation that the options amount to. Raises InvalidArgument."""
+def check(driver: str, options: Mapping[str, str]) -> None:
+    """Raises InvalidArgument."""
     if driver not in DRIVERS:
         raise UnknownDriver(driver)
     for name in sorted(options):
         if name not in DRIVERS[driver] | _BUFFERING:
             raise InvalidArgument(f"unknown log opt '{name}' for {driver} log driver")
-    if options.get("mode", "") not in {"", "blocking", "non-blocking"}:
-        raise InvalidArgument(f"logger: logging mode not supported: {options['mode']}")
-    if "max-buffer-size" in options:
-        if options.get("mode") != "non-blocking":
-            raise InvalidArgument(
-                "logger: max-buffer-size option is only supported with 'mode=non-blocking'"
-            )
-        _size("max-buffer-size", options["max-buffer-size"])
+    buffering(options)
     for name in ("labels-regex", "env-regex"):
-        _pattern(options.get(name, ""))
-    return _rotation(driver, options)
+        tags.pattern(options.get(name, ""))
+    tags.render(options.get("tag", ""), tags.NOTHING)
+    if driver == "syslog":
+        receivers.check_syslog(options)
+    if driver in _DEFAULTS:
+        rotation(driver, options)
 
 
-def _rotation(driver: str, options: Mapping[str, str]) -> Rotation:
-    local = driver == "local"
-    size = _size("max-size", options["max-size"]) if "max-size" in options else None
-    if size is None and local:
-        size = 20 << 20
-    files = _count(options["max-file"]) if "max-file" in options else (5 if local else 1)
-    compress = _flag(options["compress"]) if "compress" in options else local
-    if compress and not local and (size is None or files < 2):
+def buffering(options: Mapping[str, str]) -> Buffering:
+    mode = options.get("mode", "")
+    if mode not in {"", "blocking", "non-blocking"}:
+        raise InvalidArgument(f"logger: logging mode not supported: {mode}")
+    drops = mode == "non-blocking"
+    if "max-buffer-size" not in options:
+        return Buffering(BUFFER_BYTES, drops)
+    if not drops:
+        raise InvalidArgument(
+            "logger: max-buffer-size option is only supported with 'mode=non-blocking'"
+        )
+    return Buffering(_size("max-buffer-size", options["max-buffer-size"], unit=1024), drops)
+
+
+def rotation(driver: str, options: Mapping[str, str]) -> Rotation:
+    """What the options of a driver that writes a file amount to. Raises InvalidArgument."""
+    default = _DEFAULTS[driver]
+    size, files = default.max_size_bytes, default.max_files
+    if "max-size" in options:
+        unlimited = options["max-size"] == _UNLIMITED
+        size = None if unlimited else _size("max-size", options["max-size"], unit=1000)
+        files = 1 if driver == DEFAULT else files
+    if "max-file" in options:
+        files = _count(options["max-file"])
+    useful = size is not None and files > 1
+    if "compress" not in options:
+        return Rotation(max_size_bytes=size, max_files=files, compress=useful)
+    compress = _flag(options["compress"])
+    if compress and not useful and driver == DEFAULT:
         raise InvalidArgument(
             "compress cannot be true when max-file is less than 2 or max-size is not set"
         )
-    return Rotation(max_size_bytes=size, max_files=files, compress=compress and files > 1)
+    return Rotation(max_size_bytes=size, max_files=files, compress=compress and useful)
 
 
-def _size(name: str, text: str) -> int:
+def _size(name: str, text: str, *, unit: int) -> int:
     match = _HUMAN_SIZE.fullmatch(text.strip().lower())
     if match is None:
         raise InvalidArgument(f"invalid size: '{text}'")
-    found = int(float(match[1]) * 1000 ** " kmgtp".index(match[2] or " "))
+    found = int(float(match[1]) * unit ** " kmgtp".index(match[2] or " "))
     if found <= 0:
         raise InvalidArgument(f"{name} must be a positive number")
     return found
@@ -99,37 +139,3 @@ def _flag(text: str) -> bool:
     if text.lower() in {"false", "0", "f"}:
         return False
     raise InvalidArgument(f"invalid value for compress: {text}")
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise InvalidArgument(f"invalid regular expression '{text}': {error}") from error
-
-
-def attributes(
-    options: Mapping[str, str],
-    *,
-    labels: Mapping[str, str],
-    env: Mapping[str, str],
-    tag_facts: Mapping[str, str],
-) -> dict[str, str]:
-    """What every record carries: chosen labels and variables, and a tag.
-
-    `tag_facts` are the template's fields (ID, FullID, Name, ImageName, ImageID, ...).
-    """
-    found: dict[str, str] = {}
-    for chosen, source in ((options.get("labels"), labels), (options.get("env"), env)):
-        for name in (chosen or "").split(","):
-            if name.strip() in source:
-                found[name.strip()] = source[name.strip()]
-    for regex, source in ((options.get("labels-regex"), labels), (options.get("env-regex"), env)):
-        if regex:
-            pattern = _pattern(regex)
-            found.update({name: text for name, text in source.items() if pattern.search(name)})
-    if tag := options.get("tag"):
-        found["tag"] = re.sub(
-            r"\{\{\s*\.(\w+)\s*\}\}", lambda field: tag_facts.get(field[1], ""), tag
-        )
-    return found

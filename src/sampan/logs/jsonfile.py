@@ -7,6 +7,7 @@ that isn't a record (a torn write at a power cut) is skipped. Files beside the l
 predecessors: `<log>.1` is the youngest, `.gz` ones are compressed.
 """
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -50,11 +51,16 @@ class Parser:
         return Record(stored.stream, self._time_ns, stored.log.encode(), stored.attrs)
 
 
-def rotated_files(path: Path) -> list[Path]:
-    """The log's predecessors that exist now, youngest first."""
-    found: dict[int, Path] = {}
-    for entry in path.parent.glob(f"{path.name}.*"):
-        number = entry.name[len(path.name) + 1 :].removesuffix(".gz")
-        if number.isdecimal() and (int(number) not in found or entry.suffix != ".gz"):
-            found[int(number)] = entry
-    return [found[number] for number in sorted(found)]
+def highest_number(path: Path) -> int:
+    """Of the log's predecessors that exist now; 0 if there are none."""
+    prefix = f"{path.name}."
+    found = 0
+    try:
+        names = os.listdir(path.parent)
+    except FileNotFoundError:
+        return 0
+    for name in names:
+        number = name[len(prefix) :].removesuffix(".gz")
+        if name.startswith(prefix) and number.isdecimal():
+            found = max(found, int(number))
+    return found

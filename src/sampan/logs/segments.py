@@ -1,9 +1,7 @@
 """The files of one log, held open: the current one and its rotated predecessors.
 
-A writer may rotate at any moment: names then mean other files. A `Segment` is a file, not a name;
-`open_segments` opens all of them in one consistent picture, and `successor` finds what a file was
-followed by, even if it was compressed meanwhile (then it's known by its first bytes: every record
-carries a time of its own).
+A writer may rotate at any moment: names then mean other files. A `Segment` is a file, not a name,
+and goes on being readable when it is renamed, compressed or deleted.
 """
 
 import os
@@ -11,13 +9,11 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from sampan.errors import Unavailable
-from sampan.logs.jsonfile import rotated_files
+from sampan.logs.jsonfile import Parser, highest_number
 
 BLOCK_BYTES = 1 << 16
 _HEAD_BYTES = 512
-_ATTEMPTS = 20
-_PATIENCE = 3  # attempts before a missing current file is believed
+_UNPACKED_BYTES = 1 << 18  # of compressed text at a time: a block of it may be a thousand blocks
 _GZIP_WINDOW = 31  # zlib: a gzip header is wanted
 
 
@@ -50,6 +46,12 @@ class Segment:
             return False
         return self.identity == (facts.st_dev, facts.st_ino)
 
+    def is_same_text(self, other: "Segment") -> bool:
+        """Also when one is the compressed form of the other: no two records have one time."""
+        return self.identity == other.identity or (
+            self.compressed != other.compressed and self.head() == other.head() != b""
+        )
+
     def head(self) -> bytes:
         """The first bytes of the text, the same before and after compression."""
         raw = os.pread(self._fd, _HEAD_BYTES * 2, 0)
@@ -71,11 +73,27 @@ class Segment:
                 yield whole
 
     def _blocks(self) -> Iterator[bytes]:
+        if self.compressed:
+            yield from self._unpacked()
+            return
         position = self.offset
-        unpacker = zlib.decompressobj(_GZIP_WINDOW) if self.compressed else None
         while block := os.pread(self._fd, BLOCK_BYTES, position):
             position += len(block)
-            yield unpacker.decompress(block) if unpacker else block
+            yield block
+
+    def _unpacked(self) -> Iterator[bytes]:
+        """A damaged end is left out."""
+        unpacker = zlib.decompressobj(_GZIP_WINDOW)
+        position = 0
+        try:
+            while block := os.pread(self._fd, BLOCK_BYTES, position):
+                position += len(block)
+                while block:
+                    yield unpacker.decompress(block, _UNPACKED_BYTES)
+                    block = unpacker.unconsumed_tail
+            yield unpacker.flush()
+        except zlib.error:
+            return
 
     def count_lines(self) -> int:
         return sum(len(batch) for batch in self.lines())
@@ -97,40 +115,70 @@ class Segment:
         self.offset = 0
         return newlines
 
+    def first_time_ns(self) -> int | None:
+        """Of the first record; None when it can't be told from the first bytes."""
+        record = Parser().parse(self.head_line())
+        return None if record is None else record.time_ns
+
+    def head_line(self) -> bytes:
+        for batch in self.lines() if self.compressed else self._head_lines():
+            return batch[0]
+        return b""
+
+    def _head_lines(self) -> Iterator[list[bytes]]:
+        whole = os.pread(self._fd, BLOCK_BYTES, 0).split(b"\n")[:-1]
+        if whole:
+            yield whole
+
+    def seek_time(self, since_ns: int) -> None:
+        """Go to where no record before it is of `since_ns` or later (times only grow), or so."""
+        low, high = 0, self.size_bytes
+        parser = Parser()
+        while high - low > BLOCK_BYTES:
+            middle = (low + high) // 2
+            block = os.pread(self._fd, BLOCK_BYTES, middle)
+            start = block.find(b"\n") + 1
+            end = block.find(b"\n", start)
+            record = parser.parse(block[start:end]) if start and end > 0 else None
+            if record is None:  # a line longer than a block, or damage: search no further
+                break
+            if record.time_ns < since_ns:
+                low = middle + start
+            else:
+                high = middle
+        self.offset = low
+
 
 def open_segments(path: Path) -> list[Segment]:
-    """All files of the log, oldest first; the caller closes them."""
-    for attempt in range(_ATTEMPTS):
-        opened: list[Segment] = []
-        try:
-            opened.extend(Segment(name) for name in [path, *rotated_files(path)])
-            consistent = opened[0].is_file(path)
-        except FileNotFoundError:  # renamed meanwhile, or there's no current file (any more)
-            consistent = attempt > _PATIENCE and not path.exists()
-            if consistent:
-                close_all(opened)
-                opened = [Segment(name) for name in rotated_files(path)]
-        if consistent:
-            return opened[::-1]
-        close_all(opened)
-    raise Unavailable(f"the log {path.name} is being rotated too fast to be read")
+    """All files of the log, oldest first; the caller closes them.
 
-
-def successors(path: Path, last: Segment) -> list[Segment]:
-    """The files written after `last`, oldest first; empty while it is the current one.
-
-    If `last` itself is gone (more rotations than files kept), all that is left.
+    They are opened from the youngest on. Rotation moves files the same way, so it may show one
+    twice, which is seen, but can't hide one that isn't deleted.
     """
-    if last.is_file(path):
-        return []
-    segments = open_segments(path)
-    identity, head = last.identity, last.head()
-    for index, segment in enumerate(segments):
-        same = segment.identity == identity or (segment.compressed and segment.head() == head)
-        if same:
-            close_all(segments[: index + 1])
-            return segments[index + 1 :]
-    return segments
+    opened: list[Segment] = []
+    try:
+        for number in range(highest_number(path) + 2):
+            segment = _open(path.with_name(f"{path.name}.{number}") if number else path)
+            if segment is None:
+                continue
+            if opened and segment.is_same_text(opened[-1]):
+                segment.close()
+            else:
+                opened.append(segment)
+    except BaseException:
+        close_all(opened)
+        raise
+    return opened[::-1]
+
+
+def _open(path: Path) -> Segment | None:
+    """In either form. The compressed one is there before the plain one is removed."""
+    for name in (path, path.with_name(f"{path.name}.gz")):
+        try:
+            return Segment(name)
+        except FileNotFoundError:
+            continue
+    return None
 
 
 def close_all(segments: list[Segment]) -> None:

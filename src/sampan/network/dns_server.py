@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 PORT = 53
 TRY_S = 2.0  # per server
 IDLE_S = 10.0  # a TCP client that says nothing
+MOST_CLIENTS = 64  # of TCP at once: each costs the daemon a descriptor
 MOST_RELAYS = 1024  # waiting for servers outside at once; more are refused
 _BATCH = 64  # packets answered before others get their turn
 _PACKET_BYTES = 65535
@@ -63,6 +64,7 @@ class SandboxResolver:
         self._open_socket = open_socket
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._clients = 0
 
     async def start(self) -> None:
         asyncio.get_running_loop().add_reader(self._udp.fileno(), self._on_readable)
@@ -116,8 +118,12 @@ class SandboxResolver:
 
     async def _serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
+        if self._clients >= MOST_CLIENTS:
+            writer.close()
+            return
         if task:
             self._tasks.add(task)
+        self._clients += 1
         try:
             while True:
                 async with asyncio.timeout(IDLE_S):
@@ -131,6 +137,7 @@ class SandboxResolver:
             return
         finally:
             writer.close()
+            self._clients -= 1
             if task:
                 self._tasks.discard(task)
 

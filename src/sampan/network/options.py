@@ -24,7 +24,7 @@ from sampan.network.model import (
     NetworkSpec,
 )
 
-INTERFACE_NAME = re.compile(r"[^\s/:]{1,15}")
+INTERFACE_NAME = re.compile(r"[^\s/:\"\\]{1,15}")  # quoted in the text of rules
 _PREFIX = re.compile(r"[^\s/:%]{1,11}")  # leaves room for a number
 _TRUTHS = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSEHOODS = frozenset({"0", "f", "F", "FALSE", "false", "False"})

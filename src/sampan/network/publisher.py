@@ -14,7 +14,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,7 +87,7 @@ class Publisher:
         held: list[tuple[Reservation, int]] = []
         with ExitStack() as undo:
             for request in requests:
-                addresses = _host_addresses(request, target, default_host_ip)
+                addresses = host_addresses(request, target, default_host_ip)
                 for entry in self._reservations.reserve(request, addresses):
                     undo.callback(self._reservations.release, entry)
                     held.append((entry, request.container_port))
@@ -171,9 +171,10 @@ class Publisher:
         self._publications.clear()
 
 
-def _host_addresses(request: PortRequest, target: Target, default: str) -> list[str]:
+def host_addresses(request: PortRequest, target: Target, default: str) -> list[str]:
     """The addresses of the host that a port is published on."""
-    chosen = str(ip_address(request.host_ip or default))
+    address = ip_address(request.host_ip or default)
+    chosen = str((address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address)
     if not request.host_ip and chosen == IPV4.any and target.ipv6 and _HOST_IPV6.exists():
         return [chosen, IPV6.any] if target.ipv4 else [IPV6.any]
     if not target.reached_from(chosen):

@@ -17,6 +17,7 @@ from sampan.lib.log import fields
 log = logging.getLogger(__name__)
 
 CONNECT_S = 10.0
+MOST_CLIENTS = 256  # of one port at once: each costs the daemon two descriptors
 _CHUNK_BYTES = 1 << 16
 
 
@@ -43,6 +44,9 @@ class Relay:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
+        if len(self._tasks) >= MOST_CLIENTS:
+            writer.close()
+            return
         if task:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -18,12 +18,13 @@ import msgspec
 from sampan.lib.locks import KeyedLocks
 from sampan.registry.failures import ErrorAnswer, ErrorItem, NoBasicCredentials, read_error
 from sampan.registry.keychain import Credentials
-from sampan.registry.transport import Transport
+from sampan.registry.transport import Transport, read_capped
 
 CLIENT_ID = "sampan"
 LIFETIME_S = 60  # of a token whose answer doesn't say; the protocol's minimum
 MARGIN_S = 10  # a token this near its end isn't used any more
 TOKENS = 256  # kept at most
+TOKEN_BYTES = 1 << 20  # of an answer
 
 _PARAMETER = re.compile(r'\s*([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*,?')
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9_-]*)(?:\s+|$)(?!=)")
@@ -124,6 +125,10 @@ class Authorizer:
         realm = challenge.parameters.get("realm", "")
         if not realm.startswith(("http://", "https://")):
             raise _refused(f"invalid token server address {realm!r}")
+        if (credentials.username or credentials.identity_token) and not self._transport.may_use(
+            realm
+        ):
+            raise _refused(f"credentials aren't sent to {realm}: it isn't encrypted")
         query = [("service", service)] if (service := challenge.parameters.get("service")) else []
         query += [("client_id", client_id)]
         if credentials.identity_token:
@@ -195,7 +200,9 @@ class Authorizer:
             if response.status >= 400:
                 raise await read_error(response)
             try:
-                answer = msgspec.json.decode(await response.read(), type=_TokenAnswer)
+                answer = msgspec.json.decode(
+                    await read_capped(response, TOKEN_BYTES), type=_TokenAnswer
+                )
             except msgspec.MsgspecError as error:
                 raise _refused(f"unable to decode token response: {error}") from error
         value = answer.token or answer.access_token

@@ -6,7 +6,6 @@ a pull can't mix two images. Of an index the entry for the platform wanted is ta
 
 from dataclasses import dataclass, replace
 
-import aiohttp
 import msgspec
 
 from sampan.errors import DataLoss, InvalidArgument, NotFound, Unsupported
@@ -17,8 +16,9 @@ from sampan.oci.manifest import Index, Manifest, parse_manifest
 from sampan.oci.platform import host_platform, select
 from sampan.oci.reference import DEFAULT_DOMAIN, Reference
 from sampan.registry.client import PULL, Registries, Repository, is_missing
-from sampan.registry.failures import ErrorAnswer, Unreachable, unreachable
+from sampan.registry.failures import ErrorAnswer, Unreachable
 from sampan.registry.keychain import Credentials
+from sampan.registry.transport import read_capped
 
 MAX_MANIFEST_BYTES = 4 << 20  # registries commonly refuse larger ones
 _ACCEPT = ", ".join(mediatypes.ACCEPTED)
@@ -142,7 +142,9 @@ class Resolver:
         try:
             while path is not None:
                 async with repository.request("GET", path) as response:
-                    page = msgspec.json.decode(await response.read(), type=_Tags)
+                    page = msgspec.json.decode(
+                        await read_capped(response, MAX_MANIFEST_BYTES), type=_Tags
+                    )
                     next_page = response.links.get("next")
                 found += page.tags or []
                 path = str(next_page["url"]) if next_page else None
@@ -158,7 +160,7 @@ async def fetch_manifest(
     async with repository.request(
         "GET", f"manifests/{target}", headers={"Accept": _ACCEPT}
     ) as response:
-        data = await _read_capped(response, MAX_MANIFEST_BYTES)
+        data = await read_capped(response, MAX_MANIFEST_BYTES)
         media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
         promised = response.headers.get("Docker-Content-Digest", "")
     digest = sha256_of(data)
@@ -182,7 +184,7 @@ async def fetch_small(
     if descriptor.size > limit:
         raise InvalidArgument(f"blob {descriptor.digest} is too large: {descriptor.size} bytes")
     async with repository.request("GET", f"blobs/{descriptor.digest}") as response:
-        data = await _read_capped(response, limit)
+        data = await read_capped(response, limit)
     if sha256_of(data) != descriptor.digest:
         raise DataLoss(f"image config verification failed for digest {descriptor.digest}")
     return data
@@ -200,20 +202,6 @@ def translate(error: ErrorAnswer, reference: Reference) -> Exception:
         named = reference if reference.digest is None else replace(reference, tag=None)
         return ManifestMissing(reference=named, error=error)
     return error
-
-
-async def _read_capped(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async for chunk in response.content.iter_any():
-            parts.append(chunk)
-            size += len(chunk)
-            if size > limit:
-                raise InvalidArgument(f"answer of the registry is larger than {limit} bytes")
-    except (aiohttp.ClientError, OSError) as error:
-        raise unreachable(response.method, str(response.url), error) from error
-    return b"".join(parts)
 
 
 def _valid(digest: str) -> Digest | None:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
+from sampan.errors import InvalidArgument
 from sampan.registry.failures import ErrorAnswer, ErrorItem, unreachable
 from sampan.registry.settings import RegistrySettings, is_insecure
 
@@ -73,6 +74,7 @@ class Transport:
             if location is None:
                 return response
             target = str(URL(url).join(URL(location, encoded=True)))
+            self._check_downgrade(url, target)
             if not _same_origin(url, target):
                 headers.pop("Authorization", None)
             response.release()
@@ -81,6 +83,22 @@ class Transport:
             status=response.status,
             items=(ErrorItem("", f"stopped after {REDIRECTS} redirects"),),
             reason="",
+        )
+
+    def _check_downgrade(self, url: str, target: str) -> None:
+        """What began over TLS doesn't go on in the open, but to hosts configured for that."""
+        if url.startswith("https://") and not self.may_use(target):
+            raise ErrorAnswer(
+                status=0,
+                items=(ErrorItem("", f"redirect to {target} refused: it isn't encrypted"),),
+                reason="",
+            )
+
+    def may_use(self, url: str) -> bool:
+        """Plain HTTP is for loopback and configured hosts."""
+        parts = urlsplit(url)
+        return parts.scheme == "https" or (
+            parts.scheme == "http" and is_insecure(self.settings, parts.netloc)
         )
 
     async def _send(
@@ -138,6 +156,21 @@ class Transport:
             if suffix and (host == suffix or host.endswith(f".{suffix}")):
                 return None
         return proxy
+
+
+async def read_capped(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """A whole answer that has to be small. Raises InvalidArgument beyond `limit`, Unreachable."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in response.content.iter_any():
+            parts.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                raise InvalidArgument(f"answer of the registry is larger than {limit} bytes")
+    except (aiohttp.ClientError, OSError) as error:
+        raise unreachable(response.method, str(response.url), error) from error
+    return b"".join(parts)
 
 
 def _same_origin(one: str, other: str) -> bool:

@@ -19,6 +19,21 @@ class LogTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteLog:
+    """Where and how a monitor sends lines. `settings` go to the driver's side of the monitor.
+
+    syslog: network (unix, unixgram, udp, tcp, tcp+tls) with paths, or host and port and, for the
+    last one, tls {ca, cert, key, verify}; facility (number), format, tag.
+    journald: network "journal", paths, fields (of every entry).
+    """
+
+    driver: str
+    settings: dict[str, Any]
+    buffer_bytes: int = 1 << 20  # what waits for the receiver
+    drops: bool = False  # beyond that lines are dropped; else the container waits, for a while
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec:
     """One run of a container. `bundle` holds config.json; `state_dir` is made for the task."""
 
@@ -31,7 +46,7 @@ class TaskSpec:
     open_stdin: bool = False
     stdin_once: bool = False
     console_size: tuple[int, int] = (0, 0)  # rows, columns
-    log: LogTarget | None = None
+    log: LogTarget | RemoteLog | None = None
     cgroup_path: str = ""  # as in the spec's linux.cgroupsPath; empty: no OOM detection
     spool_dir: Path | None = None  # for output that a stalled client hasn't read
 

@@ -25,7 +25,7 @@ from sampan.runtime.runtimes import RuntimeProgram
 from sampan.runtime.seccomp import SeccompPrograms
 from sampan.runtime.streams import TaskStream
 from sampan.runtime.task import KILLED, ExecTask, Task, read_exit, write_exit
-from sampan.runtime.task_spec import ExecSpec, ExitStatus, LaunchFailed, LogTarget, TaskSpec
+from sampan.runtime.task_spec import ExecSpec, ExitStatus, LaunchFailed, LogTarget, RemoteLog, TaskSpec
 
 __all__ = [
     "ExecSpec",
@@ -33,6 +33,7 @@ __all__ = [
     "ExitStatus",
     "LaunchFailed",
     "LogTarget",
+    "RemoteLog",
     "Task",
     "TaskService",
     "TaskSpec",
@@ -161,7 +162,7 @@ class TaskService:
 
     def _task_file(self, spec: TaskSpec) -> bytes:
         oom_file = self._layout.oom_file(spec.cgroup_path) if spec.cgroup_path else None
-        spool = spec.spool_dir or (spec.log.path.parent if spec.log else spec.state_dir)
+        beside = spec.log.path.parent if isinstance(spec.log, LogTarget) else spec.state_dir
         task = {
             "id": spec.id,
             "bundle": str(spec.bundle),
@@ -172,7 +173,7 @@ class TaskService:
             "rows": spec.console_size[0],
             "columns": spec.console_size[1],
             "oom_file": str(oom_file or ""),
-            "spool_dir": str(spool),
+            "spool_dir": str(spec.spool_dir or beside),
             "log": _log_settings(spec.log),
         }
         return json.dumps(task).encode()
@@ -189,9 +190,12 @@ def _clear(spec: TaskSpec) -> None:
             path.unlink(missing_ok=True)
 
 
-def _log_settings(target: LogTarget | None) -> dict[str, Any] | None:
+def _log_settings(target: LogTarget | RemoteLog | None) -> dict[str, Any] | None:
     if target is None:
         return None
+    if isinstance(target, RemoteLog):
+        buffering = {"buffer_bytes": target.buffer_bytes, "drops": target.drops}
+        return {"driver": target.driver, **buffering, **target.settings}
     return {
         "path": str(target.path),
         "max_size_bytes": target.max_size_bytes or 0,

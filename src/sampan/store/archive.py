@@ -20,7 +20,7 @@ from sampan.store.members import OPAQUE_NAME, OPAQUE_XATTR, WHITEOUT_PREFIX
 
 _NANOS = 1_000_000_000
 _DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_HOLD_FLAGS = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _KINDS = {
     stat.S_IFREG: Kind.REGULAR,
     stat.S_IFDIR: Kind.DIRECTORY,
@@ -140,12 +140,18 @@ class TreeWriter:
 
     def _add_file(self, folder: int, name: str, full: str) -> None:
         """Size and attributes are taken from the open file, so that they fit what follows."""
-        descriptor = os.open(name, _FILE_FLAGS, dir_fd=folder)
+        held = os.open(name, _HOLD_FLAGS, dir_fd=folder)
+        try:
+            found = os.fstat(held)
+            if not stat.S_ISREG(found.st_mode):  # by now; opening a device may do something
+                return
+            descriptor = os.open(f"/proc/self/fd/{held}", os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            os.close(held)
         with open(descriptor, "rb", buffering=0) as source:  # noqa: PTH123 - a descriptor
             found = os.fstat(descriptor)
-            if stat.S_ISREG(found.st_mode):
-                entry = _entry(full, found, Kind.REGULAR, xattrs=_xattrs(descriptor))
-                self._writer.add(entry, source)
+            entry = _entry(full, found, Kind.REGULAR, xattrs=_xattrs(descriptor))
+            self._writer.add(entry, source)
 
 
 def _names(descriptor: int) -> list[str]:

@@ -99,7 +99,7 @@ class _Zstd:
 
     def __init__(self) -> None:
         self._inner = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
-        self._waiting = b""
+        self._waiting = memoryview(b"")
 
     @property
     def eof(self) -> bool:
@@ -107,19 +107,20 @@ class _Zstd:
 
     @property
     def unused_data(self) -> bytes:
-        return bytes(self._inner.unused_data) + self._waiting
+        return bytes(self._inner.unused_data) + bytes(self._waiting)
 
     @property
     def needs_input(self) -> bool:
         return not self._waiting
 
     def decompress(self, data: Bytes, max_length: int) -> bytes:
-        whole = self._waiting + data
-        piece, self._waiting = whole[:_ZSTD_STEP], whole[_ZSTD_STEP:]
+        if data:  # only asked for when nothing waits
+            self._waiting = memoryview(data)
+        piece, self._waiting = self._waiting[:_ZSTD_STEP], self._waiting[_ZSTD_STEP:]
         return bytes(self._inner.decompress(piece))
 
 
-_ZSTD_STEP = 4096  # 4 KiB in can hold no more than some hundred blocks out
+_ZSTD_STEP = 1024  # holds at most 256 blocks, 32 MiB
 
 _MAKERS: dict[Compression, Callable[[], _Decompressor]] = {
     Compression.GZIP: lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP),

@@ -18,9 +18,7 @@ Parts = tuple[str, ...]
 # what the kernel says about names; everything else is a failure of the machine
 _BAD_NAMES = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG})
 # what it says about an archive's xattrs, sizes and devices
-_BAD_FACTS = frozenset(
-    {errno.EINVAL, errno.E2BIG, errno.ERANGE, errno.EFBIG, errno.EOVERFLOW, errno.EPERM}
-)
+_BAD_FACTS = frozenset({errno.EINVAL, errno.E2BIG, errno.ERANGE, errno.EFBIG, errno.EOVERFLOW})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 

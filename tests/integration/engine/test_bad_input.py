@@ -298,6 +298,15 @@ def test_dockerfile_mistakes_are_told_with_their_line(engine: Engine, text, stat
     assert "half" not in engine.docker("images").stdout
 
 
+def test_failing_steps_show_all_that_they_wrote(engine: Engine):
+    text = b"FROM busybox\nRUN for i in 1 2 3 4 5; do echo said $i >&2; usleep 500; done; exit 3\n"
+    context = archive(Member("Dockerfile", text))
+    for _ in range(5):
+        done = engine.docker("build", "-", stdin=context, check=False)
+        assert done.returncode == 3
+        assert done.stdout.count("said ") == 6, done.stdout  # the instruction is shown, too
+
+
 # --- the API ----------------------------------------------------------------------------------
 
 

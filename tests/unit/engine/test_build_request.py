@@ -10,7 +10,7 @@ from sampan.builder.ops.exec import CommandFailed
 from sampan.engine.build_messages import told
 from sampan.engine.build_rendering import Renderer
 from sampan.engine.build_request import parse_build_query
-from sampan.errors import InvalidArgument, Unsupported
+from sampan.errors import InvalidArgument
 
 
 def test_reads_what_the_client_sends():
@@ -52,11 +52,6 @@ def test_reads_what_the_client_sends():
 def test_refuses(query):
     with pytest.raises(InvalidArgument):
         parse_build_query(query, {})
-
-
-def test_buildkit_is_unsupported():
-    with pytest.raises(Unsupported):
-        parse_build_query({"version": ["2"]}, {})
 
 
 def texts(*events):

@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import tarfile
+import time
 
 import pytest
 
@@ -270,3 +271,51 @@ def test_headers_are_plain_ustar_where_that_suffices():
     block = header(Entry(name="dir/file", size_bytes=1))
     assert len(block) == 512
     assert struct.unpack_from("6s2s", block, 257) == (b"ustar\0", b"00")
+
+
+def made_pax(body):
+    block = bytearray(header(Entry(name="x", size_bytes=len(body))))
+    block[156:157] = b"x"
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block) + body + bytes(-len(body) % 512)
+
+
+def record(key, value):
+    body = b" " + key + b"=" + value + b"\n"
+    length = len(body) + 1
+    while len(str(length)) + len(body) != length:
+        length += 1
+    return str(length).encode() + body
+
+
+def test_a_second_extended_header_replaces_the_first():
+    """Else a stream of them would fill the memory before any member comes."""
+    first = made_pax(record(b"SCHILY.xattr.user.a", b"1"))
+    second = made_pax(record(b"path", b"named"))
+    (found,) = entries(first + second + header(Entry(name="plain")) + bytes(1024))
+    assert (found.name, found.xattrs) == ("named", {})
+
+
+@pytest.mark.parametrize("field", [b"0_000644", b"+000644 ", b"-000644 ", b"0 000644", b"\xd9\xa1"])
+def test_numbers_are_octal_digits_and_nothing_else(field):
+    block = bytearray(header(Entry(name="x")))
+    block[100:108] = field.ljust(8, b"\0")
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    with pytest.raises(CorruptTar):
+        entries(bytes(block) + bytes(1024))
+
+
+@pytest.mark.parametrize("data", [b"1" * (8 << 20), b"65536\n" + b"7\n" * (4 << 20), b"9" * 600])
+def test_sparse_maps_without_an_end_are_refused_at_once(data):
+    start = time.perf_counter()
+    records = [
+        record(b"GNU.sparse.major", b"1"),
+        record(b"GNU.sparse.minor", b"0"),
+        record(b"GNU.sparse.realsize", b"10"),
+    ]
+    head = made_pax(b"".join(records)) + header(Entry(name="s", size_bytes=len(data)))
+    with pytest.raises(CorruptTar):
+        entries(head + data + bytes(1024))
+    assert time.perf_counter() - start < 2

@@ -16,7 +16,8 @@ def mounted(tmp_path):
     path.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "t", path], check=True)
     yield path
-    subprocess.run(["umount", "-R", path], check=True)
+    while path.is_mount():
+        subprocess.run(["umount", "-R", path], check=True)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,9 @@ def test_uppermost_mount_counts(mounted):
     subprocess.run(["mount", "--make-shared", mounted], check=True)
     subprocess.run(["mount", "-t", "tmpfs", "on-top", mounted], check=True)
     subprocess.run(["mount", "--make-private", mounted], check=True)
-    assert not mount_of(mounted).shared
+    shared = mount_of(mounted).shared
+    subprocess.run(["umount", mounted], check=True)
+    assert not shared
 
 
 def test_links_are_followed_and_neighbours_are_no_parents(mounted, tmp_path):

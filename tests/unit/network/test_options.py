@@ -57,3 +57,9 @@ def test_parent_and_mode_of_macvlan():
     for options in ({OPTION_PARENT: "lo"}, {OPTION_MACVLAN_MODE: "odd"}, {OPTION_PARENT: "a b"}):
         with pytest.raises(InvalidArgument):
             check_options(NetworkSpec("n", driver="macvlan", options=options))
+
+
+@pytest.mark.parametrize("name", ['x","lo', "a\\b"])
+def test_bridge_names_cannot_leave_the_quotes_of_a_rule(name):
+    with pytest.raises(InvalidArgument):
+        check_options(NetworkSpec("n", options={OPTION_BRIDGE_NAME: name}))

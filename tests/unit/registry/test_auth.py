@@ -4,6 +4,7 @@ import pytest
 from aiohttp import web
 from registry_double import RegistryDouble
 
+from sampan.errors import InvalidArgument
 from sampan.registry.auth import Authorizer, Challenge, parse_challenges
 from sampan.registry.failures import ErrorAnswer, NoBasicCredentials
 from sampan.registry.keychain import ANONYMOUS, Credentials
@@ -141,3 +142,28 @@ def test_basic_without_credentials_says_so():
             )
 
     with_token_server(numbered, use)
+
+
+def test_credentials_are_not_sent_in_the_open():
+    async def main():
+        transport = Transport(RegistrySettings())
+        challenge = Challenge("bearer", {"realm": "http://token.example/t", "service": "s"})
+        try:
+            for credentials in (Credentials("me", "secret"), Credentials(identity_token="t")):
+                with pytest.raises(ErrorAnswer, match="isn't encrypted"):
+                    await Authorizer(transport).fetch_token(challenge, ["x"], credentials)
+        finally:
+            await transport.close()
+
+    asyncio.run(main())
+
+
+def test_an_endless_token_is_not_read_whole():
+    async def endless(request):
+        return web.Response(body=b" " * (3 << 20))
+
+    async def use(authorizer, challenge, server, now):
+        with pytest.raises(InvalidArgument, match="larger than"):
+            await authorizer.fetch_token(challenge, ["x"], ANONYMOUS)
+
+    with_token_server(endless, use)

@@ -10,6 +10,7 @@ from sampan.registry.client import PULL, Registries
 from sampan.registry.failures import ErrorAnswer, Unreachable
 from sampan.registry.keychain import ANONYMOUS, Credentials
 from sampan.registry.settings import RegistrySettings
+from sampan.registry.transport import Transport
 
 
 @pytest.fixture(autouse=True)
@@ -157,3 +158,13 @@ def test_nobody_listening_is_named_as_go_names_it():
         await registries.close()
 
     asyncio.run(main())
+
+
+def test_what_began_encrypted_is_not_redirected_into_the_open():
+    transport = Transport(RegistrySettings(insecure=("plain.example",)))
+    for target in ("http://127.0.0.1/x", "http://plain.example/x", "https://other.example/x"):
+        transport._check_downgrade("https://reg.example/v2/", target)
+    transport._check_downgrade("http://127.0.0.1:5000/v2/", "http://storage.example/x")
+    for target in ("http://storage.example/x", "ftp://127.0.0.1/x"):
+        with pytest.raises(ErrorAnswer, match="isn't encrypted"):
+            transport._check_downgrade("https://reg.example/v2/", target)

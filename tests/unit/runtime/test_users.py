@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from sampan.errors import InvalidArgument
@@ -71,3 +73,25 @@ def test_a_link_cannot_lead_out_of_the_image(tmp_path):
     (tmp_path / "root/etc/passwd").symlink_to("../../passwd")
     with pytest.raises(InvalidArgument):
         resolve_user(tmp_path / "root", "evil")
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "0:" + "9" * 5000, "99999999999"])
+def test_endless_numbers_are_out_of_range(rootfs, text):
+    with pytest.raises(InvalidArgument, match="must be in range"):
+        resolve_user(rootfs, text)
+
+
+def test_rows_with_endless_numbers_do_not_count(rootfs):
+    (rootfs / "etc/passwd").write_text(f"evil:x:{'9' * 5000}:0::/:/bin/sh\n")
+    with pytest.raises(InvalidArgument, match="unable to find user evil"):
+        resolve_user(rootfs, "evil")
+
+
+def test_a_device_in_the_place_of_passwd_is_not_opened(rootfs):
+    (rootfs / "etc/passwd").unlink()
+    os.mkfifo(rootfs / "etc/passwd")
+    writer = os.open(rootfs / "etc/passwd", os.O_RDWR | os.O_NONBLOCK)  # a read would wait
+    try:
+        assert resolve_user(rootfs, "0").uid == 0
+    finally:
+        os.close(writer)

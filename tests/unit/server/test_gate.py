@@ -48,3 +48,18 @@ def test_incomplete_head_is_held_until_it_is_too_long():
     assert gate.feed(b"GET /x") == b""
     flood = gate.feed(b"y" * HEAD_LIMIT_BYTES)
     assert flood.startswith(b"GET /xyyy")
+
+
+@pytest.mark.parametrize("path", ["/grpc", "/v1.41/session?x=1"])
+def test_what_follows_an_upgrade_to_http2_is_kept(path):
+    gate = Gate()
+    head = f"POST {path} HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n".encode()
+    assert gate.feed(head + b"PRI * HTTP/2.0") == head
+    assert gate.kept == b"PRI * HTTP/2.0"
+
+
+def test_an_offer_of_http2_elsewhere_changes_nothing():
+    gate = Gate()
+    head = b"GET /grpc HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    assert gate.feed(head) == head
+    assert not gate.upgrading

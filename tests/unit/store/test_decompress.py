@@ -83,3 +83,9 @@ def test_bombs_come_out_in_bounded_pieces():
 def test_short_and_empty_streams_are_plain():
     assert read_all(io.BytesIO(b"")) == (Compression.PLAIN, b"")
     assert read_all(io.BytesIO(b"\x1f")) == (Compression.PLAIN, b"\x1f")
+
+
+def test_a_zstd_bomb_comes_in_bearable_pieces():
+    bomb = zstandard.ZstdCompressor(level=1).compress(bytes(1 << 30))
+    _, plain = decompressed(io.BytesIO(bomb))
+    assert max(len(plain.read(10_000)) for _ in range(16)) <= 64 << 20

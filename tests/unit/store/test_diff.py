@@ -7,6 +7,7 @@ import tarfile
 import pytest
 
 from sampan.store.apply import extract, plain_extract
+from sampan.store.archive import TreeWriter
 from sampan.store.diff import changes, write_layer, write_path, write_tree
 
 
@@ -155,3 +156,16 @@ def test_deep_trees_are_written_and_read(tmp_path):
     again.mkdir()
     plain_extract(io.BytesIO(data), again)
     assert stat.S_ISDIR((again / ("d/" * 400)).stat().st_mode)
+
+
+def test_what_became_a_device_meanwhile_is_not_opened(tmp_path):
+    """A container may swap a file between the look at it and its reading."""
+    os.mkfifo(tmp_path / "swapped")  # opening it for reading would wait for a writer
+    out = io.BytesIO()
+    writer = TreeWriter(out, layer=False)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        writer._add_file(folder, "swapped", "swapped")
+    finally:
+        os.close(folder)
+    assert out.getvalue() == b""

@@ -79,3 +79,16 @@ def test_copy_up_keeps_owners_modes_links_and_fills_only_empty_volumes(
     (source / "new").touch()
     assert not store.copy_up(volume, source)
     assert not (target / "new").exists()
+
+
+def test_removal_is_not_stopped_by_depth(store: VolumeStore) -> None:
+    volume, _ = store.create("deep")
+    os.chdir(volume.mountpoint)
+    try:
+        for _ in range(3000):
+            os.mkdir("d")  # noqa: PTH102 - beyond the longest path
+            os.chdir("d")
+    finally:
+        os.chdir("/")
+    store.remove("deep")
+    assert not volume.mountpoint.parent.exists()

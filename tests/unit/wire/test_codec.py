@@ -47,3 +47,8 @@ def test_empty_optional_fields_are_left_out() -> None:
     assert "StopSignal" not in text
     assert '"Cmd":null' in text
     assert text.endswith("\n")
+
+
+def test_bottomless_nesting_is_an_invalid_body() -> None:
+    with pytest.raises(InvalidArgument):
+        decode(b'{"x":' + b"[" * 100_000, CreateRequest)

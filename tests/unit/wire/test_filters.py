@@ -33,3 +33,10 @@ def test_booleans_take_dockers_spellings() -> None:
     assert not parse('{"dangling":["false"]}').boolean("dangling")
     with pytest.raises(InvalidFilter):
         parse('{"dangling":["maybe"]}').boolean("dangling")
+
+
+def test_two_values_of_a_boolean_and_bottomless_nesting_are_invalid() -> None:
+    with pytest.raises(InvalidFilter):
+        parse('{"dangling":["1","0"]}').boolean("dangling")
+    with pytest.raises(InvalidArgument):
+        parse("[" * 100_000)

@@ -11,8 +11,8 @@ Patterns match whole relative paths, case-sensitively. Pure.
 
 import posixpath
 import re
-from functools import lru_cache
 
+from sampan.builder.dockerfile.glob import Matcher, matcher
 from sampan.errors import InvalidArgument
 
 
@@ -25,7 +25,7 @@ class IgnoreRules:
     """Rules of one `.dockerignore`. Raises BadPattern for patterns that can't be read."""
 
     def __init__(self, text: str = "") -> None:
-        self._rules: list[tuple[re.Pattern[str], bool]] = []
+        self._rules: list[tuple[Matcher, bool]] = []
         for line in text.removeprefix("\ufeff").splitlines():
             if line.startswith("#") or not line.strip():
                 continue
@@ -42,10 +42,10 @@ class IgnoreRules:
         if cleaned == ".":
             return
         try:
-            compiled = re.compile(glob_to_regex(cleaned) + r"(?:/.*)?", re.DOTALL)
+            matches = matcher(cleaned, below=True)
         except re.error as error:
             raise BadPattern(pattern) from error
-        self._rules.append((compiled, keep))
+        self._rules.append((matches, keep))
 
     def __bool__(self) -> bool:
         return bool(self._rules)
@@ -53,41 +53,7 @@ class IgnoreRules:
     def excluded(self, path: str) -> bool:
         """`path` is relative to the context root, without a leading ./ or /."""
         result = False
-        for pattern, keep in self._rules:
-            if result == keep and pattern.fullmatch(path):
+        for matches, keep in self._rules:
+            if result == keep and matches(path):
                 result = not keep
         return result
-
-
-@lru_cache(maxsize=1024)
-def glob_to_regex(pattern: str) -> str:
-    """Go's filepath.Match plus `**`; classes negate with ^ only. May raise re.error later."""
-    out = ""
-    position = 0
-    while position < len(pattern):
-        char = pattern[position]
-        position += 1
-        if char == "*":
-            if pattern[position : position + 1] != "*":
-                out += "[^/]*"
-                continue
-            position += 1
-            if pattern[position : position + 1] == "/":
-                position += 1
-                out += "(?:.*/)?"
-            else:
-                out += ".*"
-        elif char == "?":
-            out += "[^/]"
-        elif char == "[":
-            end = pattern.find("]", position + 1)
-            if end < 0:
-                raise re.error("missing ]", pattern, position)
-            out += "[" + pattern[position:end].replace("[", "\\[") + "]"
-            position = end + 1
-        elif char == "\\" and position < len(pattern):
-            out += re.escape(pattern[position])
-            position += 1
-        else:
-            out += re.escape(char)
-    return out

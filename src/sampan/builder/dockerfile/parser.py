@@ -63,7 +63,7 @@ def _json_list(arguments: _Arguments) -> list[str] | None:
         return None
     try:
         value = json.loads(arguments.rest)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(value, list):
         return None

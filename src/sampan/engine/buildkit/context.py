@@ -134,15 +134,15 @@ class ClientFiles:
 
 
 class FetchedContext:
-    """See ops.source.Context. `only` are the paths that the Dockerfile names, None for all."""
+    """See ops.source.Context. `only` are the paths that the Dockerfile names, None for all;
+    `ignore` is None for a directory whose own ignore file has still to be fetched."""
 
     def __init__(
-        self, files: ClientFiles, directory: str, *, ignore: str, only: Sequence[str] | None
+        self, files: ClientFiles, directory: str, *, ignore: str | None, only: Sequence[str] | None
     ) -> None:
         self._files = files
         self._directory = directory
-        self._rules = IgnoreRules(ignore)
-        self._patterns = ignore_patterns(ignore)
+        self._ignore = ignore
         self._only = only
         self._trees: dict[bool, ContextTree] = {}
 
@@ -151,14 +151,17 @@ class FetchedContext:
         if not whole and not self._only:
             return GivenFiles()  # nothing is named, and no path at all would mean everything
         if whole not in self._trees:
+            if self._ignore is None:
+                self._ignore = await self._files.ignore_rules(self._directory)
+            rules = IgnoreRules(self._ignore)
             tree = await self._files.directory(
                 "[internal] load build context",
                 self._directory,
                 only=[] if whole else self._only or [],
-                without=self._patterns,
+                without=ignore_patterns(self._ignore),
             )
             # Links that lead to an excluded path bring it along.
-            self._trees[whole] = tree.without(self._rules.excluded) if self._rules else tree
+            self._trees[whole] = tree.without(rules.excluded) if rules else tree
         return self._trees[whole]
 
 

@@ -13,6 +13,7 @@ from sampan.builder.build import BuildSpec
 from sampan.builder.dockerfile.source import BadInstruction, DockerfileSyntax, SourceRange
 from sampan.builder.dockerfile.stages import Dockerfile, parse_dockerfile
 from sampan.builder.lower.scope import unused_arguments
+from sampan.builder.named import Named
 from sampan.builder.ops.source import Context, GivenContext
 from sampan.builder.results import State
 from sampan.engine.build_remote import UrlDownloader
@@ -24,12 +25,15 @@ from sampan.engine.buildkit.context import (
 )
 from sampan.engine.buildkit.credentials import SessionCredentials
 from sampan.engine.buildkit.failures import build_failure, build_text, source_detail
+from sampan.engine.buildkit.named import NamedContexts
 from sampan.engine.buildkit.options import FrontendOptions, parse_options
 from sampan.engine.buildkit.sessions import Caller, Sessions
 from sampan.engine.buildkit.vertices import Vertices
 from sampan.engine.builds import Builds, EmptyDockerfile, remote_context
 from sampan.errors import SampanError, Unsupported
 from sampan.lib.workers import Workers
+from sampan.store.images import ImageStore
+from sampan.wire.buildkit.common import Definition
 
 _CLIENT_UPLOAD = "http://buildkit-session/"
 
@@ -37,38 +41,45 @@ _CLIENT_UPLOAD = "http://buildkit-session/"
 class DockerfileFrontend:
     """One for all builds."""
 
-    def __init__(self, *, builds: Builds, sessions: Sessions, workers: Workers) -> None:
+    def __init__(
+        self, *, builds: Builds, sessions: Sessions, images: ImageStore, workers: Workers
+    ) -> None:
         self._builds = builds
         self._sessions = sessions
+        self._images = images
         self._workers = workers
 
     async def build(
-        self, frontend: str, attributes: Mapping[str, str], *, session: str, vertices: Vertices
+        self,
+        frontend: str,
+        attributes: Mapping[str, str],
+        *,
+        inputs: Mapping[str, Definition],
+        session: str,
+        vertices: Vertices,
     ) -> State:
         """Raises CallFailed with the words and details that BuildKit's clients show."""
         try:
             options = parse_options(frontend, attributes)
-            refuse_named(options)
-            return await self._build(options, session, vertices)
+            named = NamedContexts(images=self._images, inputs=inputs)
+            return await self._build(options, named, session, vertices)
         except SampanError as error:
             raise build_failure(error) from error
 
-    async def _build(self, options: FrontendOptions, session: str, vertices: Vertices) -> State:
+    async def _build(
+        self, options: FrontendOptions, named: NamedContexts, session: str, vertices: Vertices
+    ) -> State:
         async with self._builds.scratch_directory() as scratch:
             run = _Run(
                 self._builds,
                 self._sessions,
                 self._workers,
                 options=options,
+                named=named,
                 session=session,
                 vertices=vertices,
             )
             return await run.build(scratch)
-
-
-def refuse_named(options: FrontendOptions) -> None:
-    for name in options.named:
-        raise Unsupported(f"the named context {name} is not supported by this engine")
 
 
 class _Run:
@@ -79,6 +90,7 @@ class _Run:
         workers: Workers,
         *,
         options: FrontendOptions,
+        named: NamedContexts,
         session: str,
         vertices: Vertices,
     ) -> None:
@@ -86,15 +98,17 @@ class _Run:
         self._sessions = sessions
         self._workers = workers
         self._options = options
+        self._named = named
         self._session = session
         self._vertices = vertices
 
     async def build(self, scratch: Path) -> State:
         files = ClientFiles(caller_of=self._caller, vertices=self._vertices, scratch=scratch)
         with files:
-            if self._options.remote:
-                return await self._remote(scratch)
             options = self._options
+            named = await self._workers.run(self._named.resolve, options.named, files)
+            if options.remote:
+                return await self._remote(named, scratch)
             source = await files.dockerfile(options.dockerfile_directory, options.filename)
             ignore = source.ignore
             if ignore is None:
@@ -106,9 +120,9 @@ class _Run:
                 ignore=ignore,
                 only=named_paths(dockerfile),
             )
-            return await self._solve(source, dockerfile, context, scratch)
+            return await self._solve(source, dockerfile, context, named, scratch)
 
-    async def _remote(self, scratch: Path) -> State:
+    async def _remote(self, named: Mapping[str, Named], scratch: Path) -> State:
         """The context is a URL, and the Dockerfile lies in it."""
         url = self._options.remote
         if url.startswith(_CLIENT_UPLOAD):
@@ -118,7 +132,8 @@ class _Run:
         with tree:
             text = await self._workers.run(tree.read_text, self._options.filename)
             source = DockerfileText(self._options.filename, text, None)
-            return await self._solve(source, self._parse(source), GivenContext(tree), scratch)
+            context = GivenContext(tree)
+            return await self._solve(source, self._parse(source), context, named, scratch)
 
     def _parse(self, source: DockerfileText) -> Dockerfile:
         try:
@@ -139,7 +154,12 @@ class _Run:
             self._vertices.warn(f"frontend {wanted} is not used: the built-in one is")
 
     async def _solve(
-        self, source: DockerfileText, dockerfile: Dockerfile, context: Context, scratch: Path
+        self,
+        source: DockerfileText,
+        dockerfile: Dockerfile,
+        context: Context,
+        named: Mapping[str, Named],
+        scratch: Path,
     ) -> State:
         options = self._options
         builder = self._builds.builder(SessionCredentials(self._caller_of_build))
@@ -152,6 +172,7 @@ class _Run:
             pull=options.pull,
             platform=options.platform,
             host=options.host,
+            named=named,
         )
         try:
             state = await builder.build(

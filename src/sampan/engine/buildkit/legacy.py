@@ -65,6 +65,7 @@ def solve_request(query: Query) -> SolveRequest:
     if request.remote != CLIENT_SESSION:
         raise Unsupported("BuildKit builds of an uploaded context are not supported by this engine")
     host = request.host
+    given = [(name, value) for name, value in request.build_args.items() if value is not None]
     attributes = {
         "filename": request.dockerfile,
         "target": request.target,
@@ -77,7 +78,7 @@ def solve_request(query: Query) -> SolveRequest:
             f"{limit.Name}={limit.Soft}:{limit.Hard}" for limit in host.Ulimits or ()
         ),
         "image-resolve-mode": "pull" if request.pull else "default",
-        **{f"build-arg:{name}": value or "" for name, value in request.build_args.items()},
+        **{f"build-arg:{name}": value for name, value in given},
         **{f"label:{name}": value for name, value in request.labels.items()},
     }
     if not request.use_cache:

@@ -19,6 +19,7 @@ from sampan.builder.results import State
 from sampan.engine.buildkit.exporting import StoreExporter, exporters_of
 from sampan.engine.buildkit.failures import CallFailed, failure
 from sampan.engine.buildkit.frontend import DockerfileFrontend
+from sampan.engine.buildkit.named import definition_of
 from sampan.engine.buildkit.status_log import StatusLog
 from sampan.engine.buildkit.vertices import Vertices
 from sampan.errors import InvalidArgument, NotFound, Unsupported
@@ -75,7 +76,9 @@ class Solves:
         build = await self._begin(request)
         try:
             if request.Frontend:
-                state = await self._run(build, request.Frontend, request.FrontendAttrs)
+                state = await self._run(
+                    build, request.Frontend, request.FrontendAttrs, request.FrontendInputs
+                )
                 wanted: State | None = state
             elif _has_ops(request.definition):
                 raise Unsupported("LLB definitions are not supported: use the Dockerfile frontend")
@@ -94,15 +97,15 @@ class Solves:
             if _has_ops(request.definition):
                 raise Unsupported("LLB definitions are not supported: use the Dockerfile frontend")
             return Result(ref=Ref())
-        if request.FrontendInputs:
-            raise Unsupported("builds with other builds as inputs are not supported by this engine")
-        state = await self._run(build, request.Frontend, request.FrontendOpt)
+        state = await self._run(
+            build, request.Frontend, request.FrontendOpt, request.FrontendInputs
+        )
         identifier = random_id()[:24]
         build.results[identifier] = state
         metadata = {}
         if state.image is not None:
             metadata["containerimage.config"] = image_config.encode(state.image.spec)
-        return Result(ref=Ref(identifier), metadata=metadata)
+        return Result(ref=Ref(identifier, definition_of(state)), metadata=metadata)
 
     async def finish(self, reference: str, request: ReturnRequest) -> None:
         """Raises NoBuild, InvalidArgument."""
@@ -121,12 +124,22 @@ class Solves:
         async for update in build.log.watch():
             yield update
 
-    async def _run(self, build: _Build, frontend: str, attributes: Mapping[str, str]) -> State:
+    async def _run(
+        self,
+        build: _Build,
+        frontend: str,
+        attributes: Mapping[str, str],
+        inputs: Mapping[str, Definition],
+    ) -> State:
         if build.ended:
             raise failure(Code.CANCELLED, "the build has ended")
         task = asyncio.ensure_future(
             self._frontend.build(
-                frontend, attributes, session=build.session, vertices=build.vertices
+                frontend,
+                attributes,
+                inputs=inputs,
+                session=build.session,
+                vertices=build.vertices,
             )
         )
         build.frontends.add(task)

@@ -34,6 +34,7 @@ from sampan.lib.cleanup import shielded
 from sampan.lib.ids import ContainerId, random_id, short
 from sampan.lib.workers import Workers
 from sampan.linux.mounts import resolve_beneath
+from sampan.logs.drivers import writes_file
 from sampan.oci.image_config import ImageRunConfig
 from sampan.oci.platform import Platform, normalise, parse_platform
 from sampan.store.images import Image, ImageStore
@@ -156,9 +157,13 @@ class Creator:
             argv=resolve.argv(config),
             networks=networks,
             links=self._links(host),
-            log_path=str(self._paths.log(identifier)) if host.LogConfig.Type != "none" else "",
+            log_path=self._log_path(identifier, host),
         )
         return container, plans
+
+    def _log_path(self, identifier: ContainerId, host: HostSettings) -> str:
+        """Empty when a driver keeps no file."""
+        return str(self._paths.log(identifier)) if writes_file(host.LogConfig.Type) else ""
 
     def _default_hostname(self, identifier: ContainerId, host: HostSettings) -> str:
         if host.NetworkMode == "host":

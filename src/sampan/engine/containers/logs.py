@@ -69,8 +69,8 @@ class LogReading:
         render = _Renderer(options, tty=container.config.Tty)
         path = Path(container.log_path)
         if options.follow:
-            async for record in self._follow(container, path, options):
-                yield render.chunk(record)
+            async for records in self._follow(container, path, options):
+                yield b"".join(map(render.chunk, records))
             return
         records = reader.read(
             path,
@@ -85,10 +85,10 @@ class LogReading:
 
     async def _follow(
         self, container: Container, path: Path, options: LogOptions
-    ) -> AsyncIterator[Record]:
+    ) -> AsyncIterator[list[Record]]:
         end = self._end_of(container)
         try:
-            async for record in reader.follow(
+            async for records in reader.follow(
                 path,
                 tail=options.tail,
                 since_ns=options.since_ns,
@@ -97,7 +97,7 @@ class LogReading:
                 stderr=options.stderr,
                 stop=end,
             ):
-                yield record
+                yield records
         finally:
             end.cancel()
 

@@ -125,9 +125,9 @@ def complete_host(host: HostSettings, defaults: Defaults) -> HostSettings:
     """`HostConfig` as inspect shows it: with every default filled in."""
     unconfined = host.Privileged or "systempaths=unconfined" in (host.SecurityOpt or ())
     driver = host.LogConfig.Type or defaults.log_driver
-    options = host.LogConfig.Config or (
-        defaults.log_options if driver == defaults.log_driver else None
-    )
+    options = {**(host.LogConfig.Config or {})}
+    if driver == defaults.log_driver:  # the daemon's options are for its own driver
+        options = {**(defaults.log_options or {}), **options}
     changes: dict[str, Any] = {
         "NetworkMode": BRIDGE if host.NetworkMode in {"", "default"} else host.NetworkMode,
         "ShmSize": host.ShmSize or SHM_SIZE_BYTES,
@@ -135,7 +135,7 @@ def complete_host(host: HostSettings, defaults: Defaults) -> HostSettings:
         "CgroupnsMode": host.CgroupnsMode
         or ("host" if host.Privileged else defaults.cgroupns_mode),
         "Runtime": host.Runtime or defaults.runtime,
-        "LogConfig": LogSettings(Type=driver, Config=dict(options or {})),
+        "LogConfig": LogSettings(Type=driver, Config=options),
         "RestartPolicy": RestartSettings(
             Name=host.RestartPolicy.Name or "no",
             MaximumRetryCount=host.RestartPolicy.MaximumRetryCount,

@@ -105,8 +105,9 @@ class Restorer:
         spec = self._task_files.spec(container)
         found = await self._tasks.adopt(container.id, spec)
         if isinstance(found, Task):
-            if await self._adopt(container, found):
-                running.add(container.id)
+            if not await self._adopt(container, found):
+                return await self._at_rest(container)
+            running.add(container.id)
             return None
         if isinstance(found, ExitStatus) and self._is_new(container, found):
             return await self._ended(container, spec, found)
@@ -146,12 +147,14 @@ class Restorer:
 
     async def _ended(
         self, container: Container, spec: TaskSpec, status: ExitStatus, *, seen: bool = True
-    ) -> Decision:
-        if container.state.pid:
-            decision = await self._exits.handle(container.id, None, status)
-        else:  # its start was never committed, nor seen by anybody
+    ) -> Decision | None:
+        """A run that its policy began counts, committed or not: nobody else would go on."""
+        if not container.state.pid and not container.state.restarting:
+            # its start was never committed, nor seen by anybody
             await self._undone(container)
-            decision = Decision(restart=False, delay_s=0.0, reason="start undone")
+            await self._tasks.discard(spec)
+            return await self._at_rest(container)
+        decision = await self._exits.handle(container.id, None, status)
         await self._tasks.discard(spec)
         if seen or container.id not in self._registry:
             return decision
@@ -164,6 +167,8 @@ class Restorer:
             await self._eraser.erase(container, volumes=True)
 
     async def _at_rest(self, container: Container) -> Decision | None:
+        if container.id not in self._registry:  # gone with its start
+            return None
         if container.state.removing or (container.auto_remove and container.state.started_ns):
             await self._eraser.erase(container, volumes=container.auto_remove)
             return None

@@ -17,7 +17,6 @@ from sampan.linux.mountinfo import mount_of
 from sampan.linux.mounts import open_beneath
 from sampan.runtime.spec_builder import SpecMount
 
-
 # what lxcfs and its kind put in place of files of the kernel; everything else there stays as it is
 _IN_PROC = frozenset(
     f"/proc/{name}"

@@ -31,9 +31,7 @@ def open_log(
     )
 
 
-def _remote(
-    settings: dict[str, object], loop: Loop, changed: Callable[[], object]
-) -> RemoteLog:
+def _remote(settings: dict[str, object], loop: Loop, changed: Callable[[], object]) -> RemoteLog:
     """Imported here: most monitors write a file, and share the memory of what is always there."""
     from sampan.runtime.monitor.journald import Journal
     from sampan.runtime.monitor.remote import RemoteLog

@@ -142,14 +142,15 @@ class Uplink:
     def _try_next(self) -> None:
         while self._candidates:
             family, kind, address = self._candidates.pop(0)
-            sock = _socket.socket(family, kind | _FLAGS)
-            sock.setblocking(False)
             try:
-                sock.connect(address)
-            except OSError as error:  # EAGAIN: a unix socket whose backlog is full
-                if error.errno != errno.EINPROGRESS:
-                    sock.close()
-                    continue
+                sock = _socket.socket(family, kind | _FLAGS)
+            except OSError:  # no IPv6 here
+                continue
+            sock.setblocking(False)
+            failure = sock.connect_ex(address)  # EAGAIN: a unix socket whose backlog is full
+            if failure not in {0, errno.EINPROGRESS}:
+                sock.close()
+                continue
             self._sock = sock
             self.is_stream = kind == _socket.SOCK_STREAM
             self._timer = self._loop.later(CONNECT_S, self._down)

@@ -49,6 +49,7 @@ FRONTEND_CAPABILITIES = (
     "returnmap",
     "proto.refarray",
     "importcaches",
+    "frontend.inputs",
 )
 
 Request = TypeVar("Request", bound=Message)

@@ -134,3 +134,16 @@ def test_two_mounts_at_one_place_clash():
     with pytest.raises(InvalidArgument, match="Duplicate mount point: /a"):
         plan(Binds=["/x:/a"], Tmpfs={"/a": ""})
     assert plan(Tmpfs={"/a": ""}, volumes={"/a": {}}) == {}
+
+
+@pytest.mark.parametrize("path", ["/", "..", "../..", "/x/../.."])
+def test_an_image_cannot_declare_its_root_a_volume(path):
+    config = ContainerConfig(Volumes={path: {}})
+    with pytest.raises(InvalidArgument, match="destination can't be '/'"):
+        plan_mounts(config, HostSettings(), lambda name: ())
+
+
+def test_volumes_of_an_image_are_absolute_and_inside():
+    config = ContainerConfig(Volumes={"../data": {}, "/a/../b:x": {}})
+    found = plan_mounts(config, HostSettings(), lambda name: ())
+    assert [one.point.destination for one in found] == ["/data", "/b"]

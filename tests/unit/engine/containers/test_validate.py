@@ -106,3 +106,11 @@ def test_ordinary_requests_pass():
 )
 def test_extra_hosts_have_several_spellings(entry, pair):
     assert check_extra_host(entry) == pair
+
+
+def test_reaction_to_bad_health_is_one_that_there_is():
+    label = "org.sampan.health-on-failure"
+    for reaction in ("none", "kill", "restart", "stop"):
+        check_request(request(Labels={label: reaction}))
+    with pytest.raises(InvalidArgument, match=f"invalid label {label}=pray: must be of none, kill"):
+        check_request(request(Labels={label: "pray"}))
