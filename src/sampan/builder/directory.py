@@ -28,6 +28,7 @@ class DirectoryTree:
     """See trees.Tree. Sockets aren't there."""
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         self._root = os.fspath(root)
 
     def find(self, path: str) -> Entry | None:

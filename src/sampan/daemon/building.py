@@ -5,7 +5,7 @@ from sampan.daemon.core import Core
 from sampan.daemon.images import Images
 from sampan.daemon.mechanisms import Mechanisms
 from sampan.engine.build_executor import BuildExecutor
-from sampan.engine.buildkit.exporting import StoreExporter
+from sampan.engine.buildkit.exporting import ResultExporter
 from sampan.engine.buildkit.frontend import DockerfileFrontend
 from sampan.engine.buildkit.legacy import LegacyBuilds
 from sampan.engine.buildkit.sessions import Sessions
@@ -15,6 +15,7 @@ from sampan.server.grpc.services import BuildServices
 from sampan.server.routers.build import BuildRouter
 from sampan.server.routers.buildkit import BuildKitRouter
 from sampan.server.routes import Route
+from sampan.store.oci_save import ImageSaver
 
 
 async def make_builds(core: Core, parts: Mechanisms, images: Images) -> list[Route]:
@@ -49,7 +50,13 @@ async def make_builds(core: Core, parts: Mechanisms, images: Images) -> list[Rou
         frontend=DockerfileFrontend(
             builds=builds, sessions=sessions, images=storage.images, workers=workers
         ),
-        exporter=StoreExporter(images.tagger),
+        exporter=ResultExporter(
+            tagger=images.tagger,
+            builds=builds,
+            sessions=sessions,
+            saver=ImageSaver(storage.content),
+            workers=workers,
+        ),
     )
     services = BuildServices(solves=solves, cache=builds)
     return [

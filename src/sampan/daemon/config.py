@@ -17,6 +17,7 @@ from sampan.daemon.flags import parse_arguments, parse_pool
 from sampan.daemon.settings import BY_FLAG, BY_KEY, SETTINGS, Kind
 from sampan.errors import InvalidArgument
 from sampan.lib.log import LEVELS
+from sampan.logs import drivers as log_drivers
 
 DEFAULT_CONFIG_FILE = Path("/etc/sampan/daemon.json")
 DEFAULT_DATA_ROOT = Path("/var/lib/sampan")

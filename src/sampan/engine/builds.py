@@ -23,11 +23,14 @@ from sampan.builder.context import (
     read_context,
     single_dockerfile,
 )
+from sampan.builder.directory import DirectoryTree
 from sampan.builder.dockerfile.stages import Dockerfile, parse_dockerfile
 from sampan.builder.executor import StepExecutor
 from sampan.builder.lower.scope import unused_arguments
 from sampan.builder.ops.source import GivenContext
+from sampan.builder.results import State
 from sampan.builder.solver import Cache
+from sampan.builder.workspace import Workspaces
 from sampan.engine.build_bases import (
     BasePuller,
     CredentialSource,
@@ -184,6 +187,21 @@ class Builds:
             executor=self._executor,
             workers=self._workers,
         )
+
+    @asynccontextmanager
+    async def files_of(self, state: State) -> AsyncIterator[DirectoryTree]:
+        """The file system of a built image, mounted for a while."""
+        async with self.scratch_directory() as scratch:
+            with self._leases.hold() as lease:
+                workspaces = Workspaces(
+                    snapshots=self._snapshots,
+                    content=self._content,
+                    lease=lease,
+                    workers=self._workers,
+                    scratch=scratch,
+                )
+                async with workspaces.readable(state) as tree:
+                    yield tree
 
     @asynccontextmanager
     async def scratch_directory(self) -> AsyncIterator[Path]:

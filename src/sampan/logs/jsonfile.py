@@ -7,7 +7,6 @@ that isn't a record (a torn write at a power cut) is skipped. Files beside the l
 predecessors: `<log>.1` is the youngest, `.gz` ones are compressed.
 """
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -56,10 +55,11 @@ def highest_number(path: Path) -> int:
     prefix = f"{path.name}."
     found = 0
     try:
-        names = os.listdir(path.parent)
+        entries = list(path.parent.iterdir())
     except FileNotFoundError:
         return 0
-    for name in names:
+    for entry in entries:
+        name = entry.name
         number = name[len(prefix) :].removesuffix(".gz")
         if name.startswith(prefix) and number.isdecimal():
             found = max(found, int(number))

@@ -36,7 +36,7 @@ class _Selection:
 
     def select(self, records: list[Record]) -> tuple[list[Record], bool]:
         """Those that are wanted, and whether no later one can be."""
-        wanted = []
+        wanted: list[Record] = []
         for record in records:
             if self.takes(record):
                 if self.is_over(record):
@@ -75,9 +75,7 @@ def read(
         close_all(segments)
 
 
-def _start(
-    segments: list[Segment], tail: int | None, since_ns: int
-) -> list[tuple[Segment, int]]:
+def _start(segments: list[Segment], tail: int | None, since_ns: int) -> list[tuple[Segment, int]]:
     """Which files to read and how many lines of each to leave out."""
     if tail is None or tail < 0:
         return [(segment, 0) for segment in _since(segments, since_ns)]

@@ -16,12 +16,10 @@ SYSLOG_OPTIONS = frozenset(
 )
 _PORT = 514
 _FORMATS = ("", "rfc3164", "rfc5424", "rfc5424micro")
-_FACILITIES = {
-    name: number
-    for number, name in enumerate(
-        "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp".split()
-    )
-} | {f"local{number}": 16 + number for number in range(8)}
+_NAMED = ("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron")
+_FACILITIES = {name: number for number, name in enumerate((*_NAMED, "authpriv", "ftp"))} | {
+    f"local{number}": 16 + number for number in range(8)
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ written anew at any time in one transaction; single changes are single transacti
 those fails (somebody flushed the ruleset) everything is written anew.
 
 At a daemon's start the tables may be there and carry traffic of running containers. They are kept
-(`held`), and only added to, until the state is known again: `release` then sets right what differs
-(`kept_table`). The IPv6 twin is there exactly while a bridge has an IPv6 subnet.
+(`held`), and only added to, until the state is known again: `release` then replaces them in one
+transaction. The IPv6 twin is there exactly while a bridge has an IPv6 subnet.
 
 Other people's forward chains are opened for our bridges by `foreign_chains` (nftables) and
 `legacy_chains` (the kernel's older filter).
@@ -18,7 +18,6 @@ from collections.abc import Iterable
 from sampan.lib.log import fields
 from sampan.linux.nft import Nft, RulesetRefused
 from sampan.network.foreign_chains import ForeignChains
-from sampan.network.kept_table import corrections
 from sampan.network.legacy_chains import LegacyChains
 from sampan.network.ruleset import (
     IPV4,
@@ -62,24 +61,7 @@ class Firewall:
         """The state is complete: from now on the tables are what it says."""
         if self._held:
             self._held = False
-            commands = self._corrections()
-            if commands is None:
-                self._write_all()
-            else:
-                self._commit("".join(commands))
-                self._open_others()
-
-    def _corrections(self) -> list[str] | None:
-        """None: all has to be written anew."""
-        if self._twin and not self._wants_twin():
-            return None
-        commands = []
-        for family in (IPV4, IPV6) if self._twin else (IPV4,):
-            found = corrections(self._nft, family, self._table, self._elements(family))
-            if found is None:
-                return None
-            commands += found
-        return commands
+            self._write_all()
 
     def add_bridge(self, bridge: BridgeRules) -> None:
         if self._bridges.get(bridge.name) == bridge:
@@ -183,10 +165,7 @@ class Firewall:
         self._open_others()
 
     def _whole(self, family: Family) -> list[str]:
-        return [table_text(family, self._table), *self._elements(family)]
-
-    def _elements(self, family: Family) -> list[str]:
-        parts: list[str] = []
+        parts = [table_text(family, self._table)]
         for bridge in self._bridges.values():
             parts += bridge_elements(family, self._table, "add", bridge)
         six = family is IPV6

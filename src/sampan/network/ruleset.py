@@ -6,14 +6,12 @@
     guard        raw prerouting   containers never reach the host's loopback (route_localnet!)
     prerouting, output            to local addresses: addrports, then ports
     postrouting                   loopback clients, hairpin, the way out: masquerade
-    version_...                   empty: its name says which text the table was made from
     forward                       between our bridges, internal ones, unpublished ports: drop
 
 The kernel has no counterpart of route_localnet for IPv6: answers that are translated back to ::1
 are dropped. So ::1 is left alone here, and `relay` serves clients of the host's own loopback.
 """
 
-import zlib
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -27,8 +25,6 @@ table {ip} {table} {{
   set subnets {{ type {address}; flags interval; }}
   map ports {{ type inet_proto . inet_service : {address} . inet_service; }}
   map addrports {{ type {address} . inet_proto . inet_service : {address} . inet_service; }}
-  chain {mark} {{
-  }}
   chain guard {{
     type filter hook prerouting priority raw; policy accept;
     iifname @bridges {ip} daddr {loopback} drop
@@ -62,7 +58,6 @@ table {ip} {table} {{
   }}
 }}
 """
-MARK = f"version_{zlib.crc32(_TABLE.encode()):08x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +108,6 @@ def table_text(family: Family, table: str) -> str:
     """The table, empty, in place of what has its name."""
     return _TABLE.format(
         table=table,
-        mark=MARK,
         ip=family.ip,
         address=family.address,
         loopback=family.loopback,
@@ -136,7 +130,7 @@ def bridge_elements(family: Family, table: str, verb: str, bridge: BridgeRules) 
         found.append(("intra", f"{name} . {name}"))
     if bridge.masquerade and subnet and not bridge.internal:
         found.append(("subnets", subnet))
-    return [element(family, table, verb, where, what) for where, what in found]
+    return [_element(family, table, verb, where, what) for where, what in found]
 
 
 def port_element(table: str, verb: str, rule: PortRule) -> str:
@@ -146,8 +140,8 @@ def port_element(table: str, verb: str, rule: PortRule) -> str:
     if rule.host_ip != family.any:
         name, key = "addrports", f"{rule.host_ip} . {key}"
     value = f" : {rule.target_ip} . {rule.target_port}" if verb == "add" else ""
-    return element(family, table, verb, name, key + value)
+    return _element(family, table, verb, name, key + value)
 
 
-def element(family: Family, table: str, verb: str, name: str, what: str) -> str:
-    return f"{verb} element {family.ip} {table} {name} {{ {what} }}\n"
+def _element(family: Family, table: str, verb: str, name: str, element: str) -> str:
+    return f"{verb} element {family.ip} {table} {name} {{ {element} }}\n"

@@ -220,6 +220,7 @@ class Task:
         """The control connection ended: the monitor is done, was killed, or we let go."""
         if not self._ready.done():
             self._ready.set_exception(MonitorGone("the monitor ended"))
+            self._ready.exception()  # seen: of an adopted task nobody awaits it
         running = (self.pid or self._launching) and not self._exit.done()
         if running and not self.control.closing:
             self._burial = asyncio.get_running_loop().create_task(self._bury())

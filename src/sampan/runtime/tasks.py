@@ -25,7 +25,14 @@ from sampan.runtime.runtimes import RuntimeProgram
 from sampan.runtime.seccomp import SeccompPrograms
 from sampan.runtime.streams import TaskStream
 from sampan.runtime.task import KILLED, ExecTask, Task, read_exit, write_exit
-from sampan.runtime.task_spec import ExecSpec, ExitStatus, LaunchFailed, LogTarget, RemoteLog, TaskSpec
+from sampan.runtime.task_spec import (
+    ExecSpec,
+    ExitStatus,
+    LaunchFailed,
+    LogTarget,
+    RemoteLog,
+    TaskSpec,
+)
 
 __all__ = [
     "ExecSpec",

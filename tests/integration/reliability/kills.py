@@ -75,9 +75,7 @@ def _start_in_vain(engine: Engine) -> None:
             raise
 
 
-def _check_monitors(
-    engine: Engine, outcome: Outcome, names: list[str], before: list[int]
-) -> None:
+def _check_monitors(engine: Engine, outcome: Outcome, names: list[str], before: list[int]) -> None:
     """They have served many daemons by now."""
     pids = monitors(engine, names)
     after = [descriptors(pid) for pid in pids]

@@ -60,7 +60,7 @@ def check_log(engine: Engine, outcome: Outcome) -> None:
     """No error of the daemon's own making."""
     rows = engine.log.read_text(errors="replace").splitlines()
     for number, row in enumerate(rows):
-        if row.startswith("Traceback"):
+        if row.startswith("Traceback") or "ERROR asyncio" in row:
             outcome.faults.append("daemon's log: " + " | ".join(rows[max(0, number - 1) :][:40]))
             return
 

@@ -11,6 +11,7 @@ success is a promise, and is looked after.
     churn      exec, stop and start, create and rm   what is answered is so
 """
 
+import os
 import random
 import re
 import subprocess
@@ -54,6 +55,8 @@ class Workload:
         self._ends = threading.Event()
         self._threads: list[threading.Thread] = []
         self._addresses: list[str] = []
+        # of our own, and no ports that other engines choose: they would get them while none lives
+        self._host = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
 
     # --- begin and end ----------------------------------------------------------------------------
 
@@ -63,10 +66,10 @@ class Workload:
         for number, name in enumerate(self.restarted):
             policy = ("always", "unless-stopped", "on-failure")[number % 3]
             self._run(name, COME_BACK, f"--restart={policy}", "-e", f"PAUSE={2 + number * 3}")
-        for name in self.pages:
+        for number, name in enumerate(self.pages):
             script = "echo page > index.html; exec httpd -f -p 80"
-            self._run(name, script, "-p", "127.0.0.1:0:80")
-            self._addresses.append(self.engine.docker("port", name, "80").stdout.strip())
+            self._addresses.append(f"{self._host}:{20_080 + number}")
+            self._run(name, script, "-p", f"{self._addresses[-1]}:80")
         for name in self.patients:
             self._run(name, "exec sleep 100000")
         works = (self._request, self._mortals, self._vanishers, self._execs, self._patients)
@@ -216,9 +219,9 @@ class Workload:
             numbers = [int(row) for row in self.engine.docker("logs", name).stdout.split()]
             whole = numbers == list(range(1, len(numbers) + 1))
             self.outcome.check(whole, f"{name}'s {len(numbers)} lines aren't a row")
-            self.outcome.figures["log lines"] = (
-                int(str(self.outcome.figures.get("log lines", 0))) + len(numbers)
-            )
+            self.outcome.figures["log lines"] = int(
+                str(self.outcome.figures.get("log lines", 0))
+            ) + len(numbers)
 
     def _check_comes_back(self, name: str) -> None:
         before = self._begun(name)
@@ -239,6 +242,6 @@ class Workload:
         order = [row for row in rows if row in set(ended) or f"end {row[6:]}" in set(ended)]
         turns = all(row.startswith(("begin", "end")[at % 2]) for at, row in enumerate(order))
         self.outcome.check(turns, f"runs of {name} overlap")
-        self.outcome.figures["restarts by policy"] = (
-            int(str(self.outcome.figures.get("restarts by policy", 0))) + len(begun)
-        )
+        self.outcome.figures["restarts by policy"] = int(
+            str(self.outcome.figures.get("restarts by policy", 0))
+        ) + len(begun)

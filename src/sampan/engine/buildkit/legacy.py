@@ -14,10 +14,12 @@ import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
+
 from sampan.engine.build_request import Query, parse_build_query
 from sampan.engine.buildkit.options import DOCKERFILE_FRONTEND
 from sampan.engine.buildkit.solves import Solves
-from sampan.errors import SampanError, Unsupported
+from sampan.errors import InvalidArgument, SampanError, Unsupported
 from sampan.lib.ids import random_id
 from sampan.wire.buildkit.control import Exporter, SolveRequest
 from sampan.wire.buildkit.protobuf import encode
@@ -89,8 +91,23 @@ def solve_request(query: Query) -> SolveRequest:
         Session=_first(query, "session"),
         Frontend=DOCKERFILE_FRONTEND,
         FrontendAttrs=attributes,
-        Exporters=[Exporter("moby", {"name": names})],
+        Exporters=_outputs(_first(query, "outputs")) or [Exporter("moby", {"name": names})],
     )
+
+
+class _Output(msgspec.Struct, frozen=True):
+    Type: str = ""
+    Attrs: dict[str, str] | None = None
+
+
+def _outputs(text: str) -> list[Exporter]:
+    if not text:
+        return []
+    try:
+        wanted = msgspec.json.decode(text, type=list[_Output] | None) or []
+    except msgspec.MsgspecError as error:
+        raise InvalidArgument(f"invalid outputs: {error}") from error
+    return [Exporter(one.Type, dict(one.Attrs or {})) for one in wanted]
 
 
 def _first(query: Query, name: str) -> str:

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 
 from sampan.builder.results import State
-from sampan.engine.buildkit.exporting import StoreExporter, exporters_of
+from sampan.engine.buildkit.exporting import ResultExporter, exporters_of
 from sampan.engine.buildkit.failures import CallFailed, failure
 from sampan.engine.buildkit.frontend import DockerfileFrontend
 from sampan.engine.buildkit.named import definition_of
@@ -30,7 +30,7 @@ from sampan.wire.buildkit.control import SolveRequest, StatusResponse
 from sampan.wire.buildkit.gateway import FrontendRequest, Ref, Result, ReturnRequest
 
 WAIT_S = 10.0
-REMEMBERED = 64  # ended builds
+REMEMBERED = 16  # ended builds
 
 
 class NoBuild(NotFound):
@@ -58,13 +58,14 @@ class _Build:
         if tasks:
             await asyncio.wait(tasks)
         self.returned.cancel()
+        self.results.clear()
         self.log.end()
 
 
 class Solves:
     """In memory only: a build doesn't outlive the daemon."""
 
-    def __init__(self, *, frontend: DockerfileFrontend, exporter: StoreExporter) -> None:
+    def __init__(self, *, frontend: DockerfileFrontend, exporter: ResultExporter) -> None:
         self._frontend = frontend
         self._exporter = exporter
         self._builds: OrderedDict[str, _Build] = OrderedDict()
@@ -72,9 +73,9 @@ class Solves:
 
     async def solve(self, request: SolveRequest) -> Mapping[str, str]:
         """Raises CallFailed with what the client or the frontend said, Unsupported."""
-        exporters = exporters_of(request)
         build = await self._begin(request)
         try:
+            exporters = exporters_of(request)  # before anything is built for nothing
             if request.Frontend:
                 state = await self._run(
                     build, request.Frontend, request.FrontendAttrs, request.FrontendInputs
@@ -86,7 +87,9 @@ class Solves:
                 wanted = await build.returned
             if wanted is None or wanted.image is None:
                 return {}
-            return await self._exporter.export(wanted.image, exporters, build.vertices)
+            return await self._exporter.export(
+                wanted.image, exporters, session=build.session, vertices=build.vertices
+            )
         finally:
             await build.end()
 
@@ -147,7 +150,9 @@ class Solves:
         try:
             return await task
         except asyncio.CancelledError:
-            # Only our own caller may be gone, or only the task: both end here.
+            current = asyncio.current_task()
+            if current is not None and not current.cancelling():
+                raise failure(Code.CANCELLED, "the build has ended") from None
             task.cancel()
             await asyncio.wait([task])
             raise

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote_plus
 
 from sampan.engine.containers.live import LiveContainers
 from sampan.engine.containers.record import Container
@@ -69,8 +69,8 @@ class LogReading:
         render = _Renderer(options, tty=container.config.Tty)
         path = Path(container.log_path)
         if options.follow:
-            async for records in self._follow(container, path, options):
-                yield b"".join(map(render.chunk, records))
+            async for batch in self._follow(container, path, options):
+                yield b"".join(map(render.chunk, batch))
             return
         records = reader.read(
             path,
@@ -80,8 +80,8 @@ class LogReading:
             stdout=options.stdout,
             stderr=options.stderr,
         )
-        while batch := await self._workers.run(render.batch, records):
-            yield batch
+        while chunk := await self._workers.run(render.batch, records):
+            yield chunk
 
     async def _follow(
         self, container: Container, path: Path, options: LogOptions
@@ -139,4 +139,4 @@ class _Renderer:
 def _details(record: Record) -> bytes:
     """Comma-joined, URL-escaped `key=value` pairs, sorted by key."""
     attrs = record.attrs or {}
-    return ",".join(f"{quote(key)}={quote(attrs[key])}" for key in sorted(attrs)).encode()
+    return ",".join(f"{quote_plus(key)}={quote_plus(attrs[key])}" for key in sorted(attrs)).encode()

@@ -7,8 +7,9 @@ in unless the user mounts something there.
 import os
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from posixpath import normpath
 
 from sampan.engine.containers.mounts import NoBindSource, tmpfs_options
 from sampan.engine.containers.record import Container, MountPoint
@@ -36,7 +37,7 @@ class EtcPaths:
 
 def build(container: Container, etc: EtcPaths, held: ExitStack) -> tuple[SpecMount, ...]:
     """Blocks on volume subpaths only. What sources name is valid until `held` is closed."""
-    mounts = [_mount(point, held) for point in container.mounts]
+    mounts = [_mount(_pinned(point, held)) for point in container.mounts]
     mounts += [
         SpecMount("tmpfs", "tmpfs", path, tmpfs_options(options))
         for path, options in (container.host.Tmpfs or {}).items()
@@ -60,13 +61,11 @@ def build(container: Container, etc: EtcPaths, held: ExitStack) -> tuple[SpecMou
     return (*below_etc, *files, *rest)
 
 
-def _mount(point: MountPoint, held: ExitStack) -> SpecMount:
+def _mount(point: MountPoint) -> SpecMount:
     access = "rw" if point.rw else "ro"
     if point.type == "tmpfs":
         return SpecMount("tmpfs", "tmpfs", point.destination, (*point.options, access))
     source = point.source
-    if point.subpath:
-        source = _subpath(source, point.subpath, held)
     propagation = point.propagation or "rprivate"
     _check_propagation(source, propagation)
     if not point.recursive:
@@ -79,20 +78,22 @@ def _mount(point: MountPoint, held: ExitStack) -> SpecMount:
     return SpecMount("bind", source, point.destination, ("rbind", propagation, access))
 
 
-def _subpath(volume: str, inner: str, held: ExitStack) -> str:
-    """A name of what is there now, whatever containers that use the volume put in its place."""
+def _pinned(point: MountPoint, held: ExitStack) -> MountPoint:
+    """With a subpath as what is there now, whatever users of the volume put in its place."""
+    if not point.subpath:
+        return point
     try:
-        found = open_beneath(Path(volume), inner, os.O_PATH)
+        found = open_beneath(Path(point.source), point.subpath, os.O_PATH)
     except OSError as error:
         reason = (error.strerror or "").lower()
-        raise NotFound(f"cannot access path {volume}/{inner}: {reason}") from error
+        raise NotFound(f"cannot access path {point.source}/{point.subpath}: {reason}") from error
     held.callback(os.close, found)
-    return f"/proc/{os.getpid()}/fd/{found}"
+    return replace(point, source=f"/proc/{os.getpid()}/fd/{found}")
 
 
 def _check_not_in_proc(mount: SpecMount) -> None:
     """A mount over /proc would hide what the runtime masks and locks there; runc's rule."""
-    place = mount.destination
+    place = normpath(mount.destination)
     if place == "/proc":
         if not Path(mount.source).is_mount() or not (Path(mount.source) / "self/stat").exists():
             raise InvalidArgument('"/proc" cannot be mounted because it is not of type proc')

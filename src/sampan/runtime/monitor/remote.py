@@ -9,7 +9,7 @@ the container's end is offered for `LINGER_S` more.
 from __future__ import annotations
 
 import time
-from _collections import deque
+from _collections import deque  # type: ignore[import-not-found]  # see loop
 
 from sampan.runtime.monitor.lines import Cutter
 from sampan.runtime.monitor.loop import Loop

@@ -17,7 +17,7 @@ class Encrypted:
     def fileno(self) -> int:
         return self._sock.fileno()
 
-    def send(self, data: bytes) -> int:
+    def send(self, data: bytes | memoryview) -> int:
         try:
             return self._sock.send(data)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:

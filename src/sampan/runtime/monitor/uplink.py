@@ -18,10 +18,11 @@ from sampan.runtime.monitor.loop import READ, WRITE, Loop
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from sampan.runtime.monitor.tls import Encrypted
 
-    Where = tuple[int, int, object]  # family, type, address
+    Where = tuple[int, int, Any]  # family, type, address
 
 FIRST_RETRY_S, LAST_RETRY_S = 0.1, 5.0
 CONNECT_S = 10.0

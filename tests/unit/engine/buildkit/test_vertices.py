@@ -95,3 +95,39 @@ def test_a_log_is_read_from_its_start_by_everybody():
         return [update async for update in log.watch()]
 
     assert asyncio.run(run()) == (2, 2)
+
+
+def test_writers_wait_for_a_slow_watcher_and_nothing_of_it_is_lost():
+    async def run():
+        log = StatusLog()
+        vertex = Vertices(log, "r").begin("a")
+        watching = log.watch()
+        await anext(watching)
+        for _ in range(20):
+            vertex.output(b"x" * (64 << 10))
+        waiting = asyncio.ensure_future(log.ready())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        seen = 0
+        while not waiting.done():
+            seen += len((await anext(watching)).logs[0].msg)
+            await asyncio.sleep(0)
+        await watching.aclose()
+        return seen
+
+    assert asyncio.run(run()) >= 64 << 10
+
+
+def test_without_a_watcher_the_oldest_output_goes():
+    async def run():
+        log = StatusLog()
+        vertex = Vertices(log, "r").begin("a")
+        for number in range(200):
+            vertex.output(bytes([number]) * (64 << 10))
+        await log.ready()
+        log.end()
+        return [update.logs[0].msg[0] async for update in log.watch()]
+
+    kept = asyncio.run(run())
+    assert kept == list(range(200 - len(kept), 200))
+    assert 10 < len(kept) < 100

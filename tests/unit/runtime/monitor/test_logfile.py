@@ -1,9 +1,14 @@
+import errno
 import gzip
 import json
+import os
+import time
 
 import pytest
 
-from sampan.runtime.monitor.logfile import LINE_BYTES, LogFile
+from sampan.runtime.monitor import rotation
+from sampan.runtime.monitor.lines import LINE_BYTES
+from sampan.runtime.monitor.logfile import LogFile
 
 
 def rows(path):
@@ -106,7 +111,7 @@ def test_a_single_read_may_fill_several_files(path):
     assert [int(row["log"]) for name in files for row in rows(name)] == list(range(200))
 
 
-def test_one_file_is_emptied(path):
+def test_one_file_alone_is_begun_anew(path):
     log = LogFile(str(path), max_size_bytes=500)
     for number in range(100):
         log.write("stdout", b"%d\n" % number)
@@ -119,7 +124,7 @@ def test_rotated_files_are_compressed(path):
     log = LogFile(str(path), max_size_bytes=1000, max_files=3, compress=True)
     for number in range(100):
         log.write("stdout", b"%d\n" % number)
-    log._await_compressor()
+        log._rotation.settle()
     log.close()
     assert names(path) == ["x.log", "x.log.1.gz", "x.log.2.gz"]
     found = [
@@ -128,6 +133,59 @@ def test_rotated_files_are_compressed(path):
         for row in gzip.decompress((path.parent / name).read_bytes()).splitlines()
     ]
     assert found == list(range(found[0], found[0] + len(found)))
+
+
+def test_rotating_faster_than_compressing_loses_nothing_and_catches_up_at_the_end(path):
+    log = LogFile(str(path), max_size_bytes=1000, max_files=30, compress=True)
+    for number in range(200):
+        log.write("stdout", b"%d\n" % number)
+    log.close()
+    assert not [name for name in names(path) if name.endswith(".part")]
+    files = [path, *(path.with_name(f"x.log.{n}.gz") for n in range(1, len(names(path))))]
+    text = b"".join(
+        gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        for file in reversed(files)
+    )
+    assert [int(json.loads(row)["log"]) for row in text.splitlines()] == list(range(200))
+
+
+def test_a_compressor_that_takes_too_long_is_given_up_at_the_end(path, monkeypatch):
+    def sleepy(_source, _target):
+        time.sleep(20)
+        os._exit(0)
+
+    monkeypatch.setattr(rotation, "pack", sleepy)
+    monkeypatch.setattr(rotation, "CLOSE_S", 0.05)
+    log = LogFile(str(path), max_size_bytes=500, max_files=3, compress=True)
+    for number in range(20):
+        log.write("stdout", b"%d\n" % number)
+    log.close()
+    assert names(path) == ["x.log", "x.log.1", "x.log.2"]
+
+
+def test_a_half_record_of_a_power_cut_spoils_only_itself(path):
+    path.write_bytes(b'{"log":"one\\n","stream":"std')
+    log = LogFile(str(path))
+    log.write("stdout", b"two\n")
+    log.close()
+    assert json.loads(path.read_bytes().splitlines()[1])["log"] == "two\n"
+
+
+def test_a_full_disk_loses_lines_but_leaves_no_half_record(path, monkeypatch):
+    log = LogFile(str(path))
+    log.write("stdout", b"one\n")
+    write = os.write
+
+    def half(fd, data):
+        if len(data) < 20:
+            raise OSError(errno.ENOSPC, "full")
+        return write(fd, bytes(data)[: len(data) - 10])
+
+    monkeypatch.setattr(os, "write", half)
+    log.write("stdout", b"two\nthree\n")
+    monkeypatch.setattr(os, "write", write)
+    log.write("stdout", b"four\n")
+    assert [row["log"] for row in rows(path)] == ["one\n", "two\n", "four\n"]
 
 
 def test_an_existing_log_is_continued(path):
