@@ -72,7 +72,8 @@ def main() -> int:
         outcome = works[name]()
         faults += len(outcome.faults)
         sections.append(_section(name, outcome))
-        print(sections[-1], flush=True)
+        sys.stdout.write(sections[-1] + "\n")
+        sys.stdout.flush()
     if options.report:
         head = options.report.read_text().partition(MARK)[0]
         options.report.write_text(f"{head}{MARK}\n\n" + "\n".join(sections))

@@ -1,4 +1,4 @@
-"""The engine's HTTP API over its socket, for loads that a client process per request would drown."""
+"""The engine's HTTP API over its socket, where a client process per request would be too slow."""
 
 import http.client
 import json
@@ -19,7 +19,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Api:
-    """Each call is a connection of its own. Raises OSError or HTTPException when the daemon dies."""
+    """Each call is a connection of its own. Raises OSError, HTTPException if the daemon dies."""
 
     def __init__(self, path: Path, timeout_s: float = 30) -> None:
         self._path = path

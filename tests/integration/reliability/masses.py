@@ -1,4 +1,4 @@
-"""Round four: many containers, very many execs, a fork bomb; nothing may grow that doesn't shrink."""
+"""Round four: many containers, very many execs, a fork bomb; what grew must shrink again."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -48,7 +48,7 @@ class LinkTargetNotRunning(Conflict):
 class Run:
     """What a start changes in the record besides its networks.
 
-    Sources of mounts are `held` by descriptors: to be closed when the process is there.
+    Some sources of mounts are `held`: to be let go of when the process is there.
     """
 
     config: ContainerConfig
@@ -173,7 +173,8 @@ class Bundles:
         spec_mounts.make_sources(container.mounts)
         lay(acquired.rootfs)
         _ensure_directory(acquired.rootfs, container.config.WorkingDir or "/")
-        mounts = spec_mounts.build(container, self._etc_paths(container), held)
+        pins = self._paths.rootfs_mounts
+        mounts = spec_mounts.build(container, self._etc_paths(container), pins, held)
         spec = self._spec(container, acquired.rootfs, link_facts, namespaces, mounts)
         bundle = self._paths.bundle(container.id)
         bundle.mkdir(parents=True, exist_ok=True, mode=0o700)

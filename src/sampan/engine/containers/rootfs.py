@@ -82,7 +82,10 @@ class RootFilesystems:
         for target in self._paths.rootfs_mounts.iterdir():
             if target.name not in running:
                 unmount_below(target)
-                target.rmdir()
+                if target.is_dir():
+                    target.rmdir()
+                else:  # what a volume's file was mounted on
+                    target.unlink()
 
     def size_bytes(self, identifier: ContainerId) -> int:
         """What the container wrote. Blocks."""

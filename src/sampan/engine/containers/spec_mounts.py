@@ -5,6 +5,8 @@ in unless the user mounts something there.
 """
 
 import os
+import stat
+import tempfile
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -15,7 +17,7 @@ from sampan.engine.containers.mounts import NoBindSource, tmpfs_options
 from sampan.engine.containers.record import Container, MountPoint
 from sampan.errors import InvalidArgument, NotFound
 from sampan.linux.mountinfo import mount_of
-from sampan.linux.mounts import open_beneath
+from sampan.linux.mounts import bind, open_beneath, unmount
 from sampan.runtime.spec_builder import SpecMount
 
 # what lxcfs and its kind put in place of files of the kernel; everything else there stays as it is
@@ -35,9 +37,11 @@ class EtcPaths:
     resolv_conf: Path
 
 
-def build(container: Container, etc: EtcPaths, held: ExitStack) -> tuple[SpecMount, ...]:
-    """Blocks on volume subpaths only. What sources name is valid until `held` is closed."""
-    mounts = [_mount(_pinned(point, held)) for point in container.mounts]
+def build(
+    container: Container, etc: EtcPaths, pins: Path, held: ExitStack
+) -> tuple[SpecMount, ...]:
+    """Blocks on volume subpaths only: they are mounted below `pins` until `held` is closed."""
+    mounts = [_mount(_pinned(point, pins, held)) for point in container.mounts]
     mounts += [
         SpecMount("tmpfs", "tmpfs", path, tmpfs_options(options))
         for path, options in (container.host.Tmpfs or {}).items()
@@ -78,7 +82,7 @@ def _mount(point: MountPoint) -> SpecMount:
     return SpecMount("bind", source, point.destination, ("rbind", propagation, access))
 
 
-def _pinned(point: MountPoint, held: ExitStack) -> MountPoint:
+def _pinned(point: MountPoint, pins: Path, held: ExitStack) -> MountPoint:
     """With a subpath as what is there now, whatever users of the volume put in its place."""
     if not point.subpath:
         return point
@@ -87,8 +91,31 @@ def _pinned(point: MountPoint, held: ExitStack) -> MountPoint:
     except OSError as error:
         reason = (error.strerror or "").lower()
         raise NotFound(f"cannot access path {point.source}/{point.subpath}: {reason}") from error
-    held.callback(os.close, found)
-    return replace(point, source=f"/proc/{os.getpid()}/fd/{found}")
+    try:
+        pin = _pin(pins, directory=stat.S_ISDIR(os.fstat(found).st_mode))
+        held.callback(_drop, pin)
+        bind(Path(f"/proc/self/fd/{found}"), pin, recursive=point.recursive, propagation="private")
+    finally:
+        os.close(found)
+    return replace(point, source=str(pin))
+
+
+def _pin(folder: Path, *, directory: bool) -> Path:
+    """Something to mount on. What a killed daemon leaves is cleaned with the root file systems."""
+    if directory:
+        return Path(tempfile.mkdtemp(prefix="pin-", dir=folder))
+    descriptor, path = tempfile.mkstemp(prefix="pin-", dir=folder)
+    os.close(descriptor)
+    return Path(path)
+
+
+def _drop(pin: Path) -> None:
+    """The runtime has made its own mount of it. Neither call can reach what was mounted."""
+    unmount(pin, lazy=True)
+    if pin.is_dir():
+        pin.rmdir()
+    else:
+        pin.unlink()
 
 
 def _check_not_in_proc(mount: SpecMount) -> None:

@@ -1,8 +1,8 @@
 """The writing side of the json-file log: one JSON object a line, 16 KiB of text at most.
 
 A monitor writes what a read(2) brought with one write(2): text without characters that JSON
-escapes (checked by comparing lengths) becomes records by a single replace, at some GB/s; other
-text is escaped by the C encoder first. All lines of one read share a timestamp.
+escapes (known by its length without them) becomes records by a single replace, at half a GB/s;
+other text is escaped by the C encoder first. All lines of one read share a timestamp.
 Text after the last newline waits for its end. A file that has reached `max_size_bytes` is
 rotated (rotation.py) before the next record.
 """
@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.runtime.monitor.rotation import Expect
 
+_ESCAPED = bytes(range(32)).replace(b"\n", b"") + b'"\\'  # what JSON escapes besides newlines
 _NEWLINE = "\x7f"  # stands for a newline while JSON escapes the rest; JSON leaves it alone
 
 
@@ -41,16 +42,28 @@ class Stamp:
 
 def records(text: bytes, tail: str) -> bytes:
     """Whole lines (`text` ends with a newline) as records ending in `tail`."""
-    decoded = text.decode("utf-8", "replace")[:-1]
-    if _NEWLINE in decoded:
-        body = f"\\n{tail}".join(
-            ("" if not number else '{"log":"') + _json.encode_basestring(line)[1:-1]
-            for number, line in enumerate(decoded.split("\n"))
-        )
+    between = f'\\n{tail}{{"log":"'
+    if len(text.translate(None, _ESCAPED)) == len(text) and _is_utf8(text):
+        body = text[:-1].replace(b"\n", between.encode())
     else:
-        body = _json.encode_basestring(decoded.replace("\n", _NEWLINE))[1:-1]
-        body = body.replace(_NEWLINE, f'\\n{tail}{{"log":"')
-    return f'{{"log":"{body}\\n{tail}'.encode("utf-8", "replace")
+        body = _escaped(text.decode("utf-8", "replace")[:-1], between).encode("utf-8", "replace")
+    return b'{"log":"%b\\n%b' % (body, tail.encode())
+
+
+def _is_utf8(text: bytes) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _escaped(text: str, between: str) -> str:
+    if _NEWLINE in text:
+        return between.join(_json.encode_basestring(line)[1:-1] for line in text.split("\n"))
+    return _json.encode_basestring(text.replace("\n", _NEWLINE))[1:-1].replace(_NEWLINE, between)
 
 
 def record(text: bytes, tail: str) -> bytes:
