@@ -14,7 +14,7 @@ PIECES = st.sampled_from(
     ]
 )
 NAMES = st.one_of(st.lists(PIECES, min_size=1, max_size=8).map("".join), st.text(max_size=40))
-FEW = settings(max_examples=1000, deadline=None, database=None)
+FEW = settings(max_examples=300, deadline=None, database=None)
 
 
 @FEW
@@ -26,7 +26,7 @@ def test_parsing_what_was_written_gives_the_same(text):
         return
     assert parse_reference(str(found)) == found
     assert parse_reference(found.familiar) == found
-    assert ".." not in str(found)
+    assert ".." not in found.path
     assert not set(str(found)) & set(" \n\\%?#")
 
 

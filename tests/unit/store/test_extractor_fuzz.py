@@ -8,6 +8,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -136,8 +137,6 @@ def test_archives_stay_inside_or_are_refused_in_our_words(world, data, pack, lay
 @given(data=st.binary(max_size=2000), magic=st.sampled_from([b"", b"\x1f\x8b\x08", b"BZh9"]))
 def test_noise_is_refused_in_our_words(world, data, magic):
     root = prepared(world)
-    try:
+    with suppress(SampanError):
         extract(io.BytesIO(magic + data), root)
-    except SampanError:
-        pass
     check_outside(world)

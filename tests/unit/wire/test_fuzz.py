@@ -29,7 +29,7 @@ JSON = st.recursive(
     max_leaves=15,
 )
 BODIES = [CreateRequest, ExecCreate, NetworkCreate, VolumeCreate]
-FEW = settings(max_examples=400, deadline=None, database=None)
+FEW = settings(max_examples=200, deadline=None, database=None)
 
 
 @FEW

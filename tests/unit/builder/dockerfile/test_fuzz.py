@@ -35,7 +35,7 @@ TEXT = st.one_of(
     st.lists(WORDS, max_size=25).map(lambda words: "FROM scratch\n" + "\n".join(words)),
     st.text(max_size=200),
 )
-FEW = settings(max_examples=400, deadline=None, database=None)
+FEW = settings(max_examples=200, deadline=None, database=None)
 
 
 @FEW
