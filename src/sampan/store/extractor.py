@@ -18,7 +18,6 @@ import os
 import stat
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -107,8 +106,11 @@ class Extractor:
         """Set the times of directories, innermost first."""
         for parts in sorted(self._dir_times, key=len, reverse=True):
             self._trim()
-            with suppress(FileNotFoundError, NotADirectoryError):
+            try:
                 _set_times(self._directory(parts, create=False), self._dir_times[parts])
+            except OSError as error:  # something else has the name by now
+                if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+                    raise
 
     # --- kinds ------------------------------------------------------------------------------
 
@@ -159,12 +161,14 @@ class Extractor:
         target = self._into + clean_parts(entry.link)
         if not target or target == self._into:
             raise EscapingEntry(entry.link)
+        action = f"link /{entry.link.lstrip('/')}"
         try:
             folder = self._directory(target[:-1], create=False)
-            os.stat(target[-1], dir_fd=folder, follow_symlinks=False)
+            found = os.stat(target[-1], dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError:
-            action = f"link /{entry.link.lstrip('/')}"
             raise BadEntry(action, entry.name, "no such file or directory") from None
+        if stat.S_ISDIR(found.st_mode):
+            raise BadEntry(action, entry.name, "operation not permitted")
         if folder == parent and target[-1] == name:
             return
         self._make(

@@ -4,7 +4,8 @@ Journal WAL with synchronous=FULL: when `transaction()` has ended, the change su
 when it is left by an exception, nothing changed. Readers wait for a running transaction, so keep
 transactions short and do no I/O inside. All methods may be called from any thread.
 
-The log's blocks are reserved at the start: on a full disk things can still be stopped and removed.
+On a full disk things can still be stopped and removed: the log's blocks are reserved at the start,
+and the file has free pages, or else the log couldn't be written back to it and would have to grow.
 
 `Documents` is a table of opaque bodies for the owners of records (containers, networks, volumes).
 """
@@ -20,7 +21,11 @@ from sampan.errors import Internal, NotFound
 from sampan.store import schema
 from sampan.store.members import NoSpace
 
-RESERVED_BYTES = 4 << 20  # as long as the log gets between two checkpoints
+RESERVED_BYTES = 4 << 20  # longer than the log gets between two checkpoints
+CHECKPOINT_PAGES = 800
+SPARE_PAGES = 256
+PAGE_BYTES = 4096
+_CHECK_EVERY = 200  # transactions
 
 
 class Database:
@@ -28,13 +33,16 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
+        self._unchecked = 0  # transactions since the spare pages were counted
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA foreign_keys = ON")
             self._connection.execute("PRAGMA busy_timeout = 5000")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             schema.migrate(self._connection)
+            self._keep_spare_pages()
             _reserve(path)
         except BaseException:
             self._connection.close()
@@ -62,6 +70,26 @@ class Database:
                 raise
             finally:
                 cursor.close()
+            self._unchecked += 1
+            if self._unchecked >= _CHECK_EVERY:
+                self._keep_spare_pages()
+
+    def _keep_spare_pages(self) -> None:
+        """Free pages inside the file, with blocks on the disk, which SQLite never gives back."""
+        self._unchecked = 0
+        run = self._connection.execute
+        if run("PRAGMA freelist_count").fetchone()[0] >= SPARE_PAGES // 2:
+            return
+        with suppress(sqlite3.OperationalError):  # full already
+            run("DROP TABLE IF EXISTS spare")
+            run("BEGIN IMMEDIATE")
+            run("CREATE TABLE spare (pages BLOB)")
+            run("INSERT INTO spare VALUES (zeroblob(?))", (SPARE_PAGES * PAGE_BYTES,))
+            run("COMMIT")
+            run("DROP TABLE spare")
+            run("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        if self._connection.in_transaction:
+            run("ROLLBACK")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Cursor]:

@@ -442,3 +442,17 @@ def test_a_container_that_asks_the_name_server_a_lot_starves_nobody(engine: Engi
         time.sleep(0.05)
     engine.docker("network", "rm", "n")
     assert most < 200
+
+
+def test_router_advertisements_are_not_listened_to(engine: Engine):
+    engine.docker("network", "create", "--ipv6", "six")
+    try:
+        shown = engine.docker(
+            *("run", "--rm", "--network", "six", "busybox"),
+            *("cat", "/proc/sys/net/ipv6/conf/eth0/accept_ra"),
+        ).stdout
+        bridge = "br-" + engine.docker("network", "inspect", "-f", "{{.Id}}", "six").stdout[:12]
+        setting = Path(f"/proc/sys/net/ipv6/conf/{bridge}/accept_ra")
+        assert (shown, setting.read_text()) == ("0\n", "0\n")
+    finally:
+        engine.docker("network", "rm", "six")

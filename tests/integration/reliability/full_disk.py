@@ -168,8 +168,9 @@ def fills(count: int, seed: int = 1) -> Outcome:
             "operations that still fitted": work.done,
         }
         check_log(engine, outcome)
-        engine.shut()
     finally:
+        (root / "ballast").unlink(missing_ok=True)
+        engine.shut()
         subprocess.run(["umount", root], check=True)
     check_no_remains(engine, outcome)
     return outcome

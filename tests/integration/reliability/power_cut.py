@@ -318,8 +318,8 @@ def cuts(count: int, seed: int = 1) -> Outcome:
             "client operations before them": operations,
             "promised objects found again": promised,
         }
-        engine.shut()
     finally:
+        engine.shut()
         _quietly("umount", str(engine.home / "data"))
     check_no_remains(engine, outcome)
     return outcome

@@ -336,3 +336,24 @@ def test_many_directories_do_not_exhaust_descriptors(world, make_tar):
     layer(make_tar({f"d{number}/f": b"" for number in range(500)}), world)
     assert len(list(world.iterdir())) == 500
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_hard_link_to_a_directory_is_a_bad_member(world, make_tar):
+    members = [make_tar.member("a", DIR), make_tar.member("b", HARD, linkname="a")]
+    with pytest.raises(InvalidArgument, match="operation not permitted"):
+        layer(make_tar(members=members), world)
+
+
+@pytest.mark.parametrize(
+    "key", ["SCHILY.xattr.security.capability", "SCHILY.xattr.user." + "k" * 300]
+)
+def test_attributes_that_the_kernel_refuses_are_bad_members(world, make_tar, key):
+    member = make_tar.member("a", pax_headers={key: "nonsense"})
+    with pytest.raises(SampanError):
+        layer(make_tar(members=[member]), world)
+
+
+def test_a_directory_that_a_link_loop_replaced_has_no_times(world, make_tar):
+    members = [make_tar.member("d/e", DIR), make_tar.member("d", SYMLINK, linkname="d")]
+    plain_extract(io.BytesIO(make_tar(members=members)), world)
+    assert os.readlink(world / "d") == "d"

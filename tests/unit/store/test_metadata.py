@@ -86,3 +86,18 @@ def test_the_log_has_its_blocks_from_the_start(tmp_path):
     again = Database(path)
     assert Documents(again, "kind").get("id") == b"1999"
     again.close()
+
+
+def test_the_file_has_free_pages_for_a_full_disk(tmp_path):
+    """Written back from the log, records take pages that are there already."""
+    path = tmp_path / "db"
+    database = Database(path)
+    size = path.stat().st_size
+    assert size > 1 << 20
+    documents = Documents(database, "k")
+    for number in range(400):
+        documents.put(str(number % 20), b"x" * 5000)
+    with database.reading() as cursor:
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    assert path.stat().st_size == size
+    database.close()

@@ -47,6 +47,7 @@ class _Parser:
         self.functions = functions
         self._tokens = list(tokens(text))
         self._next = 0
+        self._ranges = 0  # around what is being read
 
     def fail(self, reason: str) -> TemplateError:
         offset = self._tokens[min(self._next, len(self._tokens) - 1)][1] if self._tokens else 0
@@ -99,6 +100,8 @@ class _Parser:
     def _keyword(self, offset: int, keyword: str) -> Node:
         if keyword in {"break", "continue"}:
             self._close(keyword)
+            if not self._ranges:
+                raise self.fail(f"{{{{{keyword}}}}} outside {{{{range}}}}")
             return Jump(offset, keyword)
         if keyword in {"define", "template", "block"}:
             raise self.fail(f"{{{{{keyword}}}}} is not available in a format")
@@ -107,7 +110,9 @@ class _Parser:
     def _control(self, offset: int, keyword: str) -> Block:
         pipeline = self._pipeline(keyword)
         self._close(keyword)
+        self._ranges += keyword == "range"
         body, stop = self.block(inside=keyword)
+        self._ranges -= keyword == "range"
         otherwise: list[Node] = []
         if stop == "else":
             self.skip_space()
