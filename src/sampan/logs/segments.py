@@ -47,10 +47,20 @@ class Segment:
         return self.identity == (facts.st_dev, facts.st_ino)
 
     def is_same_text(self, other: "Segment") -> bool:
-        """Also when one is the compressed form of the other: no two records have one time."""
+        """Also when one is the compressed form of the other: as long, and it begins the same."""
         return self.identity == other.identity or (
-            self.compressed != other.compressed and self.head() == other.head() != b""
+            self.compressed != other.compressed
+            and self.text_bytes == other.text_bytes
+            and self.head() == other.head() != b""
         )
+
+    @property
+    def text_bytes(self) -> int:
+        """Length of the plain text, modulo 2^32 (the last field of gzip, RFC 1952)."""
+        size = self.size_bytes
+        if not self.compressed:
+            return size % (1 << 32)
+        return int.from_bytes(os.pread(self._fd, 4, max(0, size - 4)), "little")
 
     def head(self) -> bytes:
         """The first bytes of the text, the same before and after compression."""

@@ -8,12 +8,14 @@ Names are short random words: they make up the options of a mount. The database 
 directory belongs to which snapshot and who is its parent; a directory that no row names is garbage
 and goes at start. A row is committed only after the directory's file system was synced (syncfs),
 so neither `kill -9` nor a power cut leaves a layer that looks whole and isn't. Active snapshots
-aren't synced: they hold what a container writes, at its own risk.
+aren't synced: they hold what a container writes, at its own risk. One whose directory a power cut
+took is made anew at start, empty.
 
 Layers are independent of each other on disk because overlay's index, metacopy and redirect_dir
 features are off: with them a layer would refer to inodes or paths of the one below.
 """
 
+import logging
 import os
 import secrets
 import sqlite3
@@ -24,6 +26,7 @@ from pathlib import Path
 
 from sampan.errors import Conflict
 from sampan.lib import gotime
+from sampan.lib.log import fields
 from sampan.linux.mounts import Mount, overlay
 from sampan.linux.sync import syncfs
 from sampan.oci.digest import ChainId
@@ -39,6 +42,8 @@ from sampan.store.snapshots import (
     StagedLayer,
     Usage,
 )
+
+log = logging.getLogger(__name__)
 
 OPTIONS = ("index=off", "metacopy=off", "redirect_dir=off")
 MAX_LAYERS = 500  # OVL_MAX_STACK of fs/overlayfs/params.h
@@ -62,13 +67,27 @@ class OverlaySnapshotter:
         self._stages: set[str] = set()
 
     def clean(self) -> None:
-        """At start, before anything else: remove directories that no row names."""
+        """At start, before anything else: directories are what the rows name, no more, no less."""
         with self._database.reading() as cursor:
-            rows = cursor.execute("SELECT directory FROM snapshots").fetchall()
-        known = {name for (name,) in rows} | {_EMPTY} | self._stages
+            rows: list[Row] = cursor.execute("SELECT * FROM snapshots").fetchall()
+        known = {row[3] for row in rows} | {_EMPTY} | self._stages
         for path in self._root.iterdir():
             if path.name not in known:
                 remove_tree(path)
+        for key, parent, committed, directory, *_ in rows:
+            if not committed and not (self._root / directory / "work").is_dir():
+                log.warning(fields("snapshot.remade", key=key))
+                with suppress(OSError):  # a full disk: this one can't be mounted, all others can
+                    self._remake(directory, parent)
+
+    def _remake(self, directory: str, parent: str | None) -> None:
+        """`work` is made last: where it is, all is."""
+        path = self._fs(directory)
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o755)
+        if parent is not None:
+            _copy_root_attributes(self.upper(parent), path)
+        (self._root / directory / "work").mkdir(mode=0o700)
 
     # --- layers -----------------------------------------------------------------------------
 
@@ -111,9 +130,9 @@ class OverlaySnapshotter:
     def prepare(self, key: SnapshotKey, parent: ChainId | None) -> None:
         stage = self.stage()
         try:
-            (self._root / stage.key / "work").mkdir(mode=0o700)
             if parent is not None:
                 _copy_root_attributes(self.upper(parent), stage.path)
+            (self._root / stage.key / "work").mkdir(mode=0o700)
             self._insert_active(key, parent, stage)
         except BaseException:
             self.drop_stage(stage)

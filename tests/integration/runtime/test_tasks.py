@@ -303,6 +303,10 @@ def test_pause_stops_everything_until_resume(bench, run):
         task = await service.create(spec)
         await task.launch()
         await task.pause()
+        for _ in range(100):  # version 1 freezes in its own time
+            if bench.layout.is_frozen(spec.cgroup_path):
+                break
+            await asyncio.sleep(0.02)
         assert bench.layout.is_frozen(spec.cgroup_path)
         before = len(bench.log(spec))
         await asyncio.sleep(0.2)

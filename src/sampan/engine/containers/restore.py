@@ -76,6 +76,7 @@ class Restorer:
         """Once, after the registry was loaded and networking started, before clients are served."""
         running: set[ContainerId] = set()
         starts: list[tuple[Container, Decision]] = []
+        await self._workers.run(self._remake_homes)
         for container in self._registry.list():
             try:
                 decision = await self._restore(container, running)
@@ -179,6 +180,13 @@ class Restorer:
 
     # --- leftovers --------------------------------------------------------------------------------
 
+    def _remake_homes(self) -> None:
+        """A power cut may take the newest ones: they aren't synced, as creating must be quick."""
+        self._paths.homes.mkdir(parents=True, exist_ok=True, mode=0o711)
+        for container in self._registry.list():
+            with suppress(OSError):  # a full disk: this one can't be started, all others can
+                self._paths.home(container.id).mkdir(exist_ok=True, mode=0o710)
+
     def _clean_files(self, running: set[ContainerId]) -> None:
         """Mounts first, then what they hold. Blocks."""
         self._rootfs.clean(running)
@@ -187,7 +195,6 @@ class Restorer:
             ours = not snapshot.committed and is_container_key(snapshot.key)
             if ours and snapshot.key not in self._registry:
                 self._rootfs.snapshots.remove(snapshot.key)
-        self._paths.homes.mkdir(parents=True, exist_ok=True, mode=0o711)
         for home in self._paths.homes.iterdir():
             if home.name not in self._registry:
                 shutil.rmtree(home, ignore_errors=True)

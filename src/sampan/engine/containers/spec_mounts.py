@@ -77,7 +77,9 @@ def _mount(point: MountPoint) -> SpecMount:
         return SpecMount(
             "bind", source, point.destination, ("bind", propagation.removeprefix("r"), access)
         )
-    if access == "ro" and point.read_only_below and _recursive_attributes():
+    # a volume has no mounts below; crun locks it only when its own mounts in it are made
+    all_the_way = point.type == "bind" and point.read_only_below
+    if access == "ro" and all_the_way and _recursive_attributes():
         access = "rro"
     return SpecMount("bind", source, point.destination, ("rbind", propagation, access))
 
