@@ -251,7 +251,7 @@ def test_exec_with_terminal_and_failing_exec(bench, run):
     async def scenario(service):
         task = await service.create(bench.spec("sleep", "60"))
         await task.launch()
-        process = {**PROCESS, "args": ["stty", "size"]}
+        process = {**PROCESS, "args": ["sh", "-c", "sleep 0.3; stty size"]}
         spec = ExecSpec(id="tty", process=process, terminal=True, console_size=(11, 22))
         running = await task.exec(spec)
         assert await rest_of(running.stream) == b"11 22\r\n"
