@@ -2,6 +2,7 @@
 """What every snapshotter must do; each implementation is one parameter."""
 
 import os
+import shutil
 
 import pytest
 
@@ -141,6 +142,20 @@ def test_directories_that_nobody_names_are_garbage_at_start(snapshotter, databas
     assert {path.parent for path in kept} | {tmp_path / "snapshots/empty"} == set(
         (tmp_path / "snapshots").iterdir()
     )
+
+
+def test_an_active_snapshot_whose_directory_is_lost_is_made_anew(snapshotter, tmp_path):
+    layer(snapshotter, ONE)
+    snapshotter.upper(ONE).chmod(0o711)
+    snapshotter.prepare("active", ONE)
+    snapshotter.prepare("whole", ONE)
+    (snapshotter.upper("whole") / "written").touch()
+    shutil.rmtree(snapshotter.upper("active").parent)
+    snapshotter.clean()
+    assert os.listdir(snapshotter.upper("active")) == []
+    assert snapshotter.upper("active").stat().st_mode & 0o777 == 0o711
+    assert os.listdir(snapshotter.upper("whole")) == ["written"]
+    snapshotter.remove("active")
 
 
 def test_hard_links_are_counted_once(snapshotter):

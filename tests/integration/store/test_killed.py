@@ -136,7 +136,7 @@ def test_a_kill_at_any_moment_tears_nothing(tmp_path, archives, delay_ms):
 def small_disk(tmp_path):
     target = tmp_path / "disk"
     target.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", target], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", target], check=True)
     yield target
     subprocess.run(["umount", target], check=True)
 
