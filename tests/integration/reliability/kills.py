@@ -47,7 +47,7 @@ def kills(count: int, containers: int = 20, seed: int = 1) -> Outcome:
         check_whole(engine, outcome, "after the kills")
     finally:
         work.end()
-        engine.destroy() if not outcome.faults else engine.shut()
+        engine.shut()
     check_no_remains(engine, outcome)
     return outcome
 

@@ -138,6 +138,6 @@ def masses(containers: int, execs: int) -> Outcome:
         check_whole(engine, outcome, "after all")
         check_log(engine, outcome)
     finally:
-        engine.destroy() if not outcome.faults else engine.shut()
+        engine.shut()
     check_no_remains(engine, outcome)
     return outcome

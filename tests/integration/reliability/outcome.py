@@ -1,5 +1,6 @@
 """What a round has measured, and what was wrong."""
 
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -45,7 +46,7 @@ def check_whole(engine: Engine, outcome: Outcome, when: str) -> None:
 
 
 def check_no_remains(engine: Engine, outcome: Outcome) -> None:
-    """After `shut`."""
+    """After `shut`. The engine's directory stays if there is something to look for in it."""
     left: list[str] = []
 
     def gone() -> bool:
@@ -54,6 +55,8 @@ def check_no_remains(engine: Engine, outcome: Outcome) -> None:
 
     if not eventually(gone, 10):
         outcome.faults.extend(f"left behind: {thing}" for thing in left)
+    if not outcome.faults:
+        shutil.rmtree(engine.home)
 
 
 def check_log(engine: Engine, outcome: Outcome) -> None:

@@ -71,7 +71,7 @@ def test_default_devices_work_and_others_are_denied(bench, run):
         "mknod /dev/disk b 254 0 && head -c 1 /dev/disk"
     )
     text, code = play(bench, run, script)
-    assert text.split()[0] == "4"
+    assert "4" in text.split()  # two streams have no order
     assert "No space left" in text
     assert "Operation not permitted" in text
     assert code == 1

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -160,7 +161,8 @@ class StreamReceiver:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         if self._client and self._client.fileno() >= 0:
-            self._client.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # the other side may have gone first
+                self._client.shutdown(socket.SHUT_RDWR)
         self._thread.join()
 
 
