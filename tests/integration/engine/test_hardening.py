@@ -209,10 +209,10 @@ def test_the_runtime_cannot_be_overwritten_from_inside(engine: Engine):
 
 
 def hostile_tree(engine: Engine, outside: Path) -> None:
-    """A container that makes /work/spot a directory and a link to the host's by turns."""
+    """A container that makes /srv/spot a directory and a link to the host's by turns."""
     up = "/.." * 12
     script = (
-        f"mkdir -p /work/spot /work/spare{outside}; cd /work; while :; do "
+        f"mkdir -p /srv/spot /srv/spare{outside}; cd /srv; while :; do "
         f"mv spot away; ln -s {up}{outside} spot; rm spot; mv away spot; done"
     )
     engine.docker("run", "-d", "--name", "hostile", "busybox", "sh", "-c", script)
@@ -226,7 +226,7 @@ def test_cp_into_a_tree_whose_links_change_stays_inside(engine: Engine, tmp_path
     (tmp_path / "secret").write_text("from the client")
     hostile_tree(engine, outside)
     for _ in range(SWAPS):
-        engine.docker("cp", tmp_path / "secret", "hostile:/work/spot/secret", check=False)
+        engine.docker("cp", tmp_path / "secret", "hostile:/srv/spot/secret", check=False)
     assert (outside / "secret").read_text() == "the host's"
     assert [path.name for path in outside.iterdir()] == ["secret"]
 
@@ -239,7 +239,7 @@ def test_cp_out_of_a_tree_whose_links_change_gets_nothing_of_the_host(
     (outside / "secret").write_text("the host's")
     hostile_tree(engine, outside)
     for _ in range(SWAPS):
-        got = engine.docker("cp", "hostile:/work/spot/secret", "-", check=False)
+        got = engine.docker("cp", "hostile:/srv/spot/secret", "-", check=False)
         assert "the host's" not in got.stdout
 
 
