@@ -402,6 +402,29 @@ def test_an_index_gives_the_image_of_the_platform(registry, make_engine):
     run(main)
 
 
+def test_a_layer_that_another_image_has_is_not_fetched(registry, make_engine):
+    async def main():
+        engine = make_engine()
+        name = f"{registry.host}/ns/app"
+        files = {"big": random_bytes(1 << 20)}
+        other = await engine.add("other:x", files)
+        image = await engine.add(f"{name}:v1", files, changes=["ENV A=b"])
+        await pushed(engine, name, "v1")
+        await removed(engine, f"{name}:v1")
+        items = await pulled(engine, name, "v1")
+        assert "Already exists" in texts(items)
+        assert "Downloading" not in texts(items)
+        again = engine.images.resolve(f"{name}:v1")
+        assert (again.id, again.layers) == (image.id, other.layers)
+        await removed(engine, "other:x")
+        assert (engine.snapshots.upper(again.chain_id) / "big").read_bytes() == files["big"]
+        digest = items[-2]["status"].removeprefix("Digest: ")
+        assert (await pushed(engine, f"{name}", "v1"))[-1]["aux"]["Digest"] == digest
+        await engine.close()
+
+    run(main)
+
+
 def test_unpushed_layers_compress_the_same_every_time(registry, make_engine):
     async def main():
         digests = set()

@@ -16,7 +16,7 @@ import anyio
 
 from sampan.engine.images.events import ImageEvents
 from sampan.engine.images.fetch_layers import FetchedLayer, LayerFetcher, LayerState, Phase
-from sampan.engine.images.layers import chains_of
+from sampan.engine.images.layers import LayersHere
 from sampan.engine.images.progress import heading, status
 from sampan.engine.images.reporting import Bars, Report, StorageFailed, reported
 from sampan.errors import DataLoss, Denied, SampanError, Unsupported
@@ -82,6 +82,7 @@ class Puller:
         self._resolver = resolver
         self._events = events
         self._workers = workers
+        self._here = LayersHere(images, content, snapshots)
         self._layers = LayerFetcher(
             content=content,
             snapshots=snapshots,
@@ -208,10 +209,12 @@ class Puller:
         report: Report,
         lease: Lease,
     ) -> Image:
-        layers = resolved.manifest.layers
+        wanted = resolved.manifest.layers
         diff_ids = spec.rootfs.diff_ids
+        present = await self._workers.run(self._here.find, spec, wanted, lease)
+        layers = tuple(here or layer for here, layer in zip(present, wanted, strict=True))
         async with AsyncExitStack() as stack:
-            fetched = await self._fetch_layers(resolved, spec, report, stack, lease)
+            fetched = await self._fetch_layers(resolved, present, report, stack)
             staged = {
                 diff_id: claimed
                 for diff_id, layer in zip(diff_ids, fetched, strict=True)
@@ -224,35 +227,40 @@ class Puller:
             for layer, descriptor in zip(fetched, layers, strict=True):
                 if layer is not None:
                     report(status("Pull complete", short(descriptor.digest)))
-            return await self._workers.run(self._commit, resolved, config, usage.size_bytes, lease)
+            return await self._workers.run(
+                self._commit, resolved, config, layers, usage.size_bytes, lease
+            )
 
     async def _drop(self, staged: dict[Digest, IngestedLayer]) -> None:
         for layer in staged.values():
             await self._workers.run(self._snapshots.drop_stage, layer.stage)
 
-    def _commit(self, resolved: Resolved, config: bytes, size_bytes: int, lease: Lease) -> Image:
+    def _commit(
+        self,
+        resolved: Resolved,
+        config: bytes,
+        layers: Sequence[Descriptor],
+        size_bytes: int,
+        lease: Lease,
+    ) -> Image:
         """The commit point: from here on the image is there."""
         manifest = resolved.manifest_blob
         lease.add_content(manifest.descriptor.digest)
         lease.add_content(resolved.manifest.config.digest)
         self._content.put(manifest.data, manifest.descriptor.digest)
-        return self._images.add(
-            config, resolved.manifest.layers, size_bytes=size_bytes, manifest=manifest.descriptor
-        )
+        return self._images.add(config, layers, size_bytes=size_bytes, manifest=manifest.descriptor)
 
     async def _fetch_layers(
         self,
         resolved: Resolved,
-        spec: ImageSpec,
+        present: Sequence[Descriptor | None],
         report: Report,
         stack: AsyncExitStack,
-        lease: Lease,
     ) -> list[FetchedLayer | None]:
         """All at once, as far as the fetcher's limit goes. None: was here already."""
         layers = resolved.manifest.layers
-        present = await self._workers.run(self._present, spec, layers, lease)
-        for layer, is_here in zip(layers, present, strict=True):
-            report(status("Already exists" if is_here else "Pulling fs layer", short(layer.digest)))
+        for layer, here in zip(layers, present, strict=True):
+            report(status("Already exists" if here else "Pulling fs layer", short(layer.digest)))
         found: list[FetchedLayer | None] = [None] * len(layers)
 
         async def fetch(index: int) -> None:
@@ -261,18 +269,6 @@ class Puller:
             found[index] = await self._layers.fetch(stack, resolved.repository, layer, watch)
 
         await concurrently([index for index, here in enumerate(present) if not here], fetch)
-        return found
-
-    def _present(self, spec: ImageSpec, layers: Sequence[Descriptor], lease: Lease) -> list[bool]:
-        """Which layers need no download: those with blob and snapshot, from the base up."""
-        found: list[bool] = []
-        for chain, layer in zip(chains_of(spec), layers, strict=True):
-            lease.add_snapshot(chain)
-            lease.add_content(layer.digest)
-            below = all(found)
-            found.append(
-                below and self._snapshots.exists(chain) and self._content.has(layer.digest)
-            )
         return found
 
 
