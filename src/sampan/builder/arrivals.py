@@ -17,7 +17,7 @@ import msgspec
 from sampan.builder.context import Blob, ContextTree
 from sampan.errors import InvalidArgument
 from sampan.lib.tarstream import Entry, Kind
-from sampan.store.extractor import clean_parts
+from sampan.store.members import strict_parts
 
 _DEPTH_LIMIT = 255
 _GROWTH_LIMIT_BYTES = 64 << 20  # a file that grows while it is sent may grow by this
@@ -58,14 +58,14 @@ class Arrivals:
         """Counted from 0 over all entries. Raises InvalidArgument for names that can't be."""
         index = self._count
         self._count += 1
-        parts = clean_parts(entry.name)
+        parts = strict_parts(entry.name)
         if len(parts) > _DEPTH_LIMIT:
             raise InvalidArgument("the build context has too many levels of directories")
         path = "/".join(parts)
         if not path or entry.kind is Kind.UNKNOWN:
             return None
         if entry.kind is Kind.HARD_LINK:
-            target = "/".join(clean_parts(entry.link))
+            target = "/".join(strict_parts(entry.link))
             if target not in self._entries:
                 raise InvalidArgument(f"link target {entry.link!r} doesn't exist in the context")
             entry = msgspec.structs.replace(entry, kind=Kind.HARD_LINK, link=target)

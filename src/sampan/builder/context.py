@@ -16,12 +16,13 @@ from typing import Self
 
 import msgspec
 
+from sampan.builder.directory import DirectoryTree
 from sampan.builder.dockerfile.ignore import IgnoreRules
-from sampan.builder.trees import resolve
+from sampan.builder.trees import resolve, walk
 from sampan.errors import InvalidArgument
 from sampan.lib.tarstream import CHUNK, Entry, Kind, Readable, TarReader
 from sampan.store.decompress import decompressed
-from sampan.store.members import BadEntry, clean_parts
+from sampan.store.members import BadEntry, clean_parts, strict_parts
 
 _BUFFER_BYTES = 1 << 20
 _TEXT_LIMIT = 8 << 20  # a Dockerfile or .dockerignore longer than this is a mistake
@@ -98,7 +99,7 @@ class ContextTree:
         Raises ContextPathForbidden, ContextFileMissing, NotAFile.
         """
         try:
-            wanted = "/".join(clean_parts(path))
+            wanted = "/".join(strict_parts(path))
         except InvalidArgument:
             raise ContextPathForbidden(path) from None
         found = resolve(self, wanted)
@@ -135,6 +136,27 @@ def read_context(source: Readable, scratch: Path) -> ContextTree:
     try:
         entries, blobs = _index(reader, _Spooling(spool), scratch)
         reader.drain()
+        return ContextTree(spool, entries, blobs)
+    except BaseException:
+        os.close(spool)
+        raise
+
+
+def directory_context(folder: Path, scratch: Path) -> ContextTree:
+    """The files of a directory of ours; it may go away afterwards."""
+    spool = os.open(scratch, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+    try:
+        files, spooling = DirectoryTree(folder), _Spooling(spool)
+        entries, blobs = {}, {}
+        for entry in walk(files, ""):
+            if entry.kind is Kind.REGULAR:
+                offset, digest = spooling.size_bytes, hashlib.sha256()
+                for piece in files.data(entry):
+                    digest.update(piece)
+                    spooling.append(piece)
+                blobs[entry.name] = Blob(offset, digest.hexdigest())
+            entries[entry.name] = msgspec.structs.replace(entry, uid=0, gid=0)
+        spooling.flush()
         return ContextTree(spool, entries, blobs)
     except BaseException:
         os.close(spool)

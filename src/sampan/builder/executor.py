@@ -16,8 +16,24 @@ OnOutput = Callable[[bytes, bool], Awaitable[None]]  # data, is it standard erro
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepMount:
+    """A bind of `source`, or a tmpfs when there is none. `source` is a path of ours that no step
+    can change; `target` is absolute in the step's root, and the mount point is there.
+    `guarded` adds nosuid, nodev and noexec."""
+
+    target: str
+    source: Path | None = None
+    readonly: bool = False
+    guarded: bool = False
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecStep:
-    """One program: `id` names its container, `env` is whole, `user` is as USER has it."""
+    """One program: `id` names its container, `env` is whole, `user` is as USER has it.
+
+    `network` is "none" or "host" for a step that is not in the build's network.
+    """
 
     id: str
     rootfs: Path
@@ -25,6 +41,8 @@ class ExecStep:
     env: Mapping[str, str]
     cwd: str
     user: str
+    mounts: tuple[StepMount, ...] = ()
+    network: str = ""
 
 
 class StepSession(Protocol):

@@ -31,12 +31,14 @@ class NewLayer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRecord:
-    """What is told of a step: `command` is the Cmd of container_config, joined in history."""
+    """What is told of a step: `command` is the Cmd of container_config, joined in history.
+    `epoch_ns` stands for the time of day (see epoch.py)."""
 
     command: tuple[str, ...]
     config: ImageRunConfig
     author: str
     platform: Platform
+    epoch_ns: int | None = None
 
 
 def next_chain(state: State, diff_id: Digest) -> ChainId:
@@ -73,7 +75,8 @@ class ImageExporter:
 
     def _spec(self, state: State, layer: NewLayer | None, record: StepRecord) -> ImageSpec:
         parent = state.image.spec if state.image is not None else ImageSpec()
-        created = gotime.format_ns(gotime.now_ns())
+        created_ns = gotime.now_ns() if record.epoch_ns is None else record.epoch_ns
+        created = gotime.format_ns(created_ns)
         entry = History(
             created=created,
             created_by=" ".join(record.command),

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from sampan.builder.cache_keys import Key
 from sampan.builder.dockerfile.source import SourceRange
 from sampan.builder.progress import Emit, StepStarted
 
@@ -26,8 +27,11 @@ class Result(Protocol):
 class Op(Protocol):
     """One operation; used once, by one solver."""
 
-    async def key(self, inputs: Sequence[Result]) -> str | None:
-        """Content address of the operation with these inputs; None: never cached."""
+    async def key(self, inputs: Sequence[Result]) -> Key | None:
+        """Content address of the operation with these inputs; None: never cached.
+
+        `run` is called after it, if at all.
+        """
         ...
 
     async def run(self, inputs: Sequence[Result], emit: Emit) -> Result:

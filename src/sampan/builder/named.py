@@ -7,6 +7,7 @@ either case, or as the image name that it is (`alpine` is `docker.io/library/alp
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sampan.builder.cache_keys import Key
 from sampan.builder.graph import Result
 from sampan.builder.ops.source import Context
 from sampan.builder.progress import Emit
@@ -63,7 +64,7 @@ class KnownState:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def key(self, inputs: Sequence[Result]) -> str | None:
+    async def key(self, inputs: Sequence[Result]) -> Key | None:
         return None
 
     async def run(self, inputs: Sequence[Result], emit: Emit) -> Result:

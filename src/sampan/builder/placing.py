@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from sampan.builder.modes import ModeChange
 from sampan.builder.owner import resolve_owner
 from sampan.builder.selection import Selected
 from sampan.builder.trees import Tree
@@ -35,14 +36,25 @@ class CopyFailed(InvalidArgument):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """`keep_owner` is for --from; `never_unpacked` names files that are no local archives."""
+    """`keep_owner` is for --from; `downloads` names files that are no local archives.
+
+    Archives are unpacked when `unpack` says so; None is ADD's rule: local ones, not downloads.
+    """
 
     destination: str
     chown: str
-    chmod: int | None
+    chmod: ModeChange | None
     keep_owner: bool
-    unpack: bool
-    never_unpacked: frozenset[str]
+    unpack: bool | None
+    downloads: frozenset[str] = frozenset()
+
+    def unpacks(self, name: str) -> bool:
+        return name not in self.downloads if self.unpack is None else self.unpack
+
+    def mode_of(self, entry: Entry) -> int:
+        if self.chmod is None or entry.kind is Kind.SYMLINK:
+            return entry.mode
+        return self.chmod(entry.mode, entry.kind is Kind.DIRECTORY)
 
 
 def place(root: Path, selected: Sequence[Selected], placement: Placement) -> None:
@@ -57,22 +69,42 @@ def place(root: Path, selected: Sequence[Selected], placement: Placement) -> Non
         raise CopyFailed(f"{placement.destination}: not a directory") from error
 
 
+def lay_out(tree: Tree, path: str, target: Path) -> Path:
+    """Copy what is at `path` in the tree (no links in it) to `target`, owners and modes kept.
+
+    A directory goes into `target`, made if need be; a file becomes it. Returns `target`.
+    """
+    entry = tree.find(path)
+    assert entry is not None
+    one = Selected(tree, path, "", entry)
+    if one.is_directory:
+        target.mkdir(exist_ok=True)
+        target.chmod(entry.mode)
+    root, base = (target, "") if one.is_directory else (target.parent, target.name)
+    with Extractor(root, layer=False) as extractor:
+        for name, found in one.entries():
+            placed = msgspec.structs.replace(found, name=name or base)
+            extractor.add(placed, _data(tree, found))
+        extractor.finish()
+    return target
+
+
 def _place_one(
     root: Path, one: Selected, placement: Placement, owner: tuple[int, int] | None
 ) -> None:
     into_folder = placement.destination.endswith("/")
-    if one.is_directory:
+    if one.merges:
         is_new = not mounts.resolve_beneath(root, placement.destination).exists()
         folder = _folder(root, placement.destination, owner)
-        if is_new and one.path:
-            folder.chmod(one.entry.mode if placement.chmod is None else placement.chmod)
+        if is_new and one.path and not one.above:
+            folder.chmod(placement.mode_of(one.entry))
         _place_files(root, folder, one, placement, owner)
         return
-    if placement.unpack and one.name not in placement.never_unpacked and _is_archive(one):
+    if placement.unpacks(one.name) and _is_archive(one):
         folder = _folder(root, placement.destination, owner)
         source = _Source(one.tree.data(one.entry))
         into = "/" + str(folder.relative_to(root))
-        plain_extract(source, root, into=into, keep_directories=True)
+        plain_extract(source, root, into=into, owner=owner, keep_directories=True)
         return
     target = mounts.resolve_beneath(root, placement.destination)
     if into_folder or target.is_dir():
@@ -122,10 +154,7 @@ def _place_files(
 
 def _owned(entry: Entry, placement: Placement, owner: tuple[int, int] | None) -> Entry:
     uid, gid = owner or ((entry.uid, entry.gid) if placement.keep_owner else (0, 0))
-    mode = entry.mode
-    if placement.chmod is not None and entry.kind is not Kind.SYMLINK:
-        mode = placement.chmod
-    return msgspec.structs.replace(entry, uid=uid, gid=gid, mode=mode)
+    return msgspec.structs.replace(entry, uid=uid, gid=gid, mode=placement.mode_of(entry))
 
 
 class _Source:

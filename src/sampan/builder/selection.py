@@ -12,13 +12,15 @@ sources `multi:HASH`.
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sampan.builder.dockerfile.glob import Matcher, matcher
+from sampan.builder.dockerfile.glob import matcher
+from sampan.builder.dockerfile.ignore import IgnoreRules
 from sampan.builder.trees import Tree, resolve, walk
 from sampan.errors import InvalidArgument
 from sampan.lib.tarstream import Entry, Kind
 
+_FOLDER = Entry(name="", kind=Kind.DIRECTORY, mode=0o755)
 _MAGIC = re.compile(r"[*?\[\\]")
 
 
@@ -44,25 +46,78 @@ class SourceOutside(InvalidArgument):
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """One source after expansion: `path` in `tree`, links resolved; `name` is how it was called."""
+    """One source after expansion: `path` in `tree`, links resolved; `called` is its path as the
+    source says it, `name` the last element of that.
+
+    `above` are the folders that --parents keeps: paths below the destination, outermost first, the
+    last of them the entry's own. `excluded` are the patterns of --exclude.
+    """
 
     tree: Tree
     path: str
     name: str
     entry: Entry
+    called: str = ""
+    above: tuple[str, ...] = ()
+    excluded: IgnoreRules | None = None
 
     @property
     def is_directory(self) -> bool:
         return self.entry.kind is Kind.DIRECTORY
 
+    @property
+    def merges(self) -> bool:
+        """Its entries go into the destination, which is a directory; else it may become it."""
+        return self.is_directory or bool(self.above)
+
     def entries(self) -> Iterator[tuple[str, Entry]]:
-        """(path below the destination, entry); for a file the path is empty."""
-        if not self.is_directory:
-            yield "", self.entry
+        """(path below the destination, entry); for a lone file the path is empty."""
+        if not self.merges:
+            if not self._excludes(self.name):
+                yield "", self.entry
             return
+        prefix = ""
+        if self.above:
+            prefix = self.above[-1]
+            if self._excludes(prefix):
+                return
+            yield from self._folders()
+            yield prefix, self.entry
+            if not self.is_directory:
+                return
+            prefix += "/"
         cut = len(self.path) + 1 if self.path else 0
         for entry in walk(self.tree, self.path):
-            yield entry.name[cut:], entry
+            path = prefix + entry.name[cut:]
+            if not self._excludes(path):
+                yield path, entry
+
+    def _folders(self) -> Iterator[tuple[str, Entry]]:
+        """As they are in the tree; links on the way were followed, so they become directories."""
+        up = len(self.above) - 1
+        for index, path in enumerate(self.above[:-1]):
+            folder = "/".join(self.path.split("/")[: index - up])
+            found = self.tree.find(folder)
+            is_folder = found is not None and found.kind is Kind.DIRECTORY
+            yield path, found if found is not None and is_folder else _FOLDER
+
+    def _excludes(self, path: str) -> bool:
+        return self.excluded is not None and self.excluded.excluded(path)
+
+
+def select_with_parents(
+    tree: Tree, source: str, *, keyword: str, from_context: bool
+) -> list[Selected]:
+    """COPY --parents: folders are kept, those after `/./` when the source has it; `**` is any
+    depth. Raises as `select`."""
+    before = source.partition("/./")[0] if "/./" in source else ""
+    kept_from = len(_clean(before, keyword, climbs=not from_context).split("/")) if before else 0
+    found = []
+    for one in select(tree, source, keyword=keyword, from_context=from_context):
+        parts = one.called.split("/")[kept_from:]
+        above = tuple("/".join(parts[: length + 1]) for length in range(len(parts)))
+        found.append(replace(one, above=above) if any(parts) else one)
+    return found
 
 
 def select(tree: Tree, source: str, *, keyword: str, from_context: bool) -> list[Selected]:
@@ -74,7 +129,9 @@ def select(tree: Tree, source: str, *, keyword: str, from_context: bool) -> list
             raise SourceMissing(keyword, path, from_context=from_context)
         return [found]
     try:
-        parts = [matcher(part) for part in path.split("/")]
+        parts = path.split("/")
+        for part in parts:
+            matcher(part)
     except re.error as error:
         raise InvalidArgument(f"{keyword} failed: syntax error in pattern") from error
     matches = (_selected(tree, match) for match in _matches(tree, "", parts))
@@ -85,7 +142,7 @@ def _selected(tree: Tree, path: str) -> Selected | None:
     found = resolve(tree, path)
     if found is None:
         return None
-    return Selected(tree, found.path, path.rpartition("/")[2], found.entry)
+    return Selected(tree, found.path, path.rpartition("/")[2], found.entry, called=path)
 
 
 def _clean(source: str, keyword: str, *, climbs: bool) -> str:
@@ -100,36 +157,63 @@ def _clean(source: str, keyword: str, *, climbs: bool) -> str:
     return "/".join(parts)
 
 
-def _matches(tree: Tree, folder: str, parts: list[Matcher]) -> Iterator[str]:
+def _matches(tree: Tree, folder: str, parts: list[str]) -> Iterator[str]:
+    """Paths as called: links on the way are followed by `resolve`, not written out."""
     first, rest = parts[0], parts[1:]
-    for name in tree.names(folder):
-        if not first(name):
+    if first == "**":
+        yield from _matches_at_any_depth(tree, folder, rest)
+        return
+    found = resolve(tree, folder)
+    if found is None or found.entry.kind is not Kind.DIRECTORY:
+        return
+    matches = matcher(first)
+    for name in tree.names(found.path):
+        if not matches(name):
             continue
         path = f"{folder}/{name}" if folder else name
-        if not rest:
+        if rest:
+            yield from _matches(tree, path, rest)
+        else:
             yield path
-            continue
-        found = resolve(tree, path)
-        if found is not None and found.entry.kind is Kind.DIRECTORY:
-            yield from _matches(tree, found.path, rest)
 
 
-def content_hash(selected: Sequence[Selected]) -> str:
-    """The address as history shows it."""
-    hashes = [_hash_one(one) for one in selected]
+def _matches_at_any_depth(tree: Tree, folder: str, rest: list[str]) -> Iterator[str]:
+    """`**`: this folder and all below it, links to folders left out."""
+    found = resolve(tree, folder)
+    if found is None or found.entry.kind is not Kind.DIRECTORY:
+        return
+    if not rest:
+        yield from (entry.name for entry in walk(tree, found.path))
+        return
+    seen: set[str] = set()
+    folders = [found.path]
+    folders += [one.name for one in walk(tree, found.path) if one.kind is Kind.DIRECTORY]
+    for one in folders:
+        for path in _matches(tree, one, rest):
+            if path not in seen:
+                seen.add(path)
+                yield path
+
+
+def content_hash(selected: Sequence[Selected], files: dict[str, str] | None = None) -> str:
+    """The address as history shows it. `files` gets the hash of each entry, by its path."""
+    hashes = [_hash_one(one, {} if files is None else files) for one in selected]
     if len(hashes) == 1:
         return hashes[0]
     joined = ",".join(hashes).encode()
     return f"multi:{hashlib.sha256(joined).hexdigest()}"
 
 
-def _hash_one(selected: Selected) -> str:
+def _hash_one(selected: Selected, files: dict[str, str]) -> str:
     tree = selected.tree
-    if not selected.is_directory:
-        return f"file:{_hash_entry(tree, selected.name, selected.entry)}"
+    if not selected.merges:
+        hashed = files[selected.path] = _hash_entry(tree, selected.name, selected.entry)
+        return f"file:{hashed}"
     digest = hashlib.sha256()
+    prefix = f"{selected.path}/" if selected.path else ""
     for name, entry in selected.entries():
-        digest.update(_hash_entry(tree, name, entry).encode())
+        hashed = files[prefix + name] = _hash_entry(tree, name, entry)
+        digest.update(hashed.encode())
     return f"dir:{digest.hexdigest()}"
 
 

@@ -11,8 +11,10 @@ build's lease until an image refers to them.
 
 import os
 import shutil
+import stat
 import tempfile
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -30,27 +32,54 @@ from sampan.store.content import ContentStore
 from sampan.store.diff import write_layer
 from sampan.store.extractor import OPAQUE_XATTR
 from sampan.store.leases import Lease
-from sampan.store.snapshots import SnapshotKey, Snapshotter
+from sampan.store.snapshots import SnapshotKey, SnapshotNotFound, Snapshotter
 
 
 class Workspace:
     """One mounted snapshot. Methods without `async` block."""
 
-    def __init__(self, owner: "Workspaces", state: State, path: Path) -> None:
+    def __init__(
+        self, owner: "Workspaces", state: State, path: Path, *, key: SnapshotKey | None = None
+    ) -> None:
         self._owner = owner
         self._state = state
         self.path = path
-        self.key = SnapshotKey(f"build-{random_id()}")
+        self.key = key or SnapshotKey(f"build-{random_id()}")
         self.discarded: tuple[str, ...] = ()
         self._committed = False
+        self._below: tuple[str, ...] = ()
+        self._stubs: list[str] = []
 
     async def commit(self) -> NewLayer | None:
         return await self._owner.workers.run(self._commit)
 
     def open(self, below: tuple[str, ...]) -> None:
-        snapshots = self._owner.snapshots
-        snapshots.prepare(self.key, self._state.chain_id)
-        wanted = snapshots.mounts(self.key)
+        self._owner.snapshots.prepare(self.key, self._state.chain_id)
+        self._mount(below)
+
+    def add_mount_points(self, points: Sequence[tuple[str, bool]]) -> None:
+        """Before anything runs here: have (path, is it a directory) of each mount.
+
+        What is missing is put under the image's layers, like the runtime's own mount points. What
+        a layer hides there (it removed the folder) is made in the step's layer, and goes away with
+        `commit` as long as it is empty.
+        """
+        missing = [point for point in points if not _exists(self.path, point[0])]
+        if not missing:
+            return
+        folder = self._owner.make_directory("stubs-")
+        for path, is_directory in missing:
+            inside = "/" + str(mounts.resolve_beneath(self.path, path).relative_to(self.path))
+            _make_stub(folder, inside, is_directory=is_directory)
+        mounts.unmount(self.path)
+        self._mount((str(folder), *self._below))
+        for path, is_directory in missing:
+            if not _exists(self.path, path):
+                self._stubs += _make_stub(self.path, path, is_directory=is_directory)
+
+    def _mount(self, below: tuple[str, ...]) -> None:
+        self._below = below
+        wanted = self._owner.snapshots.mounts(self.key)
         if below:
             # Mount points that the runtime needs and an image may lack come from under its layers,
             # so that they don't end up in the step's layer.
@@ -73,10 +102,11 @@ class Workspace:
         upper = snapshots.upper(self.key)
         for path in self.discarded:
             _empty(upper, path)
+        _remove_stubs(upper, self._stubs)
         if not any(upper.iterdir()):
             return None
         with content.writer() as writer:
-            write_layer(upper, writer)
+            write_layer(upper, writer, latest_ns=self._owner.epoch_ns)
             digest = writer.digest
             self._owner.lease.add_content(digest)
             info = writer.commit()
@@ -87,6 +117,52 @@ class Workspace:
         self._committed = True
         blob = Descriptor(mediaType=DOCKER_LAYER, digest=digest, size=info.size_bytes)
         return NewLayer(digest, blob, size_bytes)
+
+
+def _exists(root: Path, path: str) -> bool:
+    return os.path.lexists(mounts.resolve_beneath(root, path))
+
+
+def _make_stub(root: Path, path: str, *, is_directory: bool) -> list[str]:
+    """Returns the paths that were made, relative, outermost first."""
+    parts = mounts.resolve_beneath(root, path).relative_to(root).parts
+    paths = ["/".join(parts[: length + 1]) for length in range(len(parts))]
+    made = [one for one in paths if not os.path.lexists(root / one)]
+    os.close(mounts.open_target_beneath(root, path, directory=is_directory))
+    return made
+
+
+def _remove_stubs(upper: Path, made: Sequence[str]) -> None:
+    """Innermost first, and only what is still empty. The step may have put links in place of
+    folders: each name is looked up without following any (CVE-2024-23652)."""
+    for path in reversed(made):
+        folder, _, name = path.rpartition("/")
+        try:
+            parent = _open_folder(upper, folder)
+        except OSError:
+            continue
+        try:
+            found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+            if stat.S_ISDIR(found.st_mode):
+                os.rmdir(name, dir_fd=parent)
+            elif stat.S_ISREG(found.st_mode) and found.st_size == 0:
+                os.unlink(name, dir_fd=parent)
+        except OSError:
+            continue  # gone, or not empty: the step's own
+        finally:
+            os.close(parent)
+
+
+def _open_folder(root: Path, path: str) -> int:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    current = os.open(root, flags)
+    for part in filter(None, path.split("/")):
+        try:
+            child = os.open(part, flags, dir_fd=current)
+        finally:
+            os.close(current)
+        current = child
+    return current
 
 
 def _empty(upper: Path, path: str) -> None:
@@ -107,7 +183,8 @@ def _empty(upper: Path, path: str) -> None:
 
 
 class Workspaces:
-    """Makes workspaces for one build, below its scratch directory."""
+    """Makes workspaces for one build, below its scratch directory. No file of a layer is younger
+    than `epoch_ns`."""
 
     def __init__(
         self,
@@ -117,18 +194,21 @@ class Workspaces:
         lease: Lease,
         workers: Workers,
         scratch: Path,
+        epoch_ns: int | None = None,
     ) -> None:
         self.snapshots = snapshots
         self.content = content
         self.lease = lease
         self.workers = workers
-        self._scratch = scratch
+        self.epoch_ns = epoch_ns
+        self.scratch = scratch
         self._scaffold: Path | None = None
+        self._scaffold_lock = threading.Lock()  # steps of several stages begin at once
 
     @asynccontextmanager
     async def writable(self, state: State, *, runs: bool = False) -> AsyncIterator[Workspace]:
         """`runs`: a container will run in it."""
-        path = Path(await self.workers.run(tempfile.mkdtemp, prefix="rootfs-", dir=self._scratch))
+        path = Path(await self.workers.run(tempfile.mkdtemp, prefix="rootfs-", dir=self.scratch))
         work = Workspace(self, state, path)
         try:
             below = (str(await self.workers.run(self._scaffolding)),) if runs else ()
@@ -138,9 +218,25 @@ class Workspaces:
             await self._put_away(path, work.close)
 
     @asynccontextmanager
+    async def stacked(self, state: State) -> AsyncIterator[Workspace]:
+        """A layer to be put over `state`, made without seeing it: the root begins empty."""
+        key = SnapshotKey(f"build-{random_id()}")
+        try:
+            await self.workers.run(self.snapshots.prepare, key, state.chain_id)
+            path = await self.workers.run(self.snapshots.upper, key)
+            yield Workspace(self, state, path, key=key)
+        finally:
+            await shielded(lambda: self.workers.run(self._forget, key), what="build workspace")
+
+    def _forget(self, key: SnapshotKey) -> None:
+        """A committed snapshot has another name by now."""
+        with suppress(SnapshotNotFound):
+            self.snapshots.remove(key)
+
+    @asynccontextmanager
     async def readable(self, state: State) -> AsyncIterator[DirectoryTree]:
         """The files of a finished state."""
-        path = Path(await self.workers.run(tempfile.mkdtemp, prefix="source-", dir=self._scratch))
+        path = Path(await self.workers.run(tempfile.mkdtemp, prefix="source-", dir=self.scratch))
         chain_id = state.chain_id
         try:
             if chain_id is not None:
@@ -157,13 +253,23 @@ class Workspaces:
 
         await shielded(lambda: self.workers.run(work), what="build workspace")
 
+    def make_directory(self, prefix: str) -> Path:
+        """In the build's scratch directory, with which it goes away. Blocks."""
+        path = Path(tempfile.mkdtemp(prefix=prefix, dir=self.scratch))
+        path.chmod(0o755)
+        return path
+
     def _scaffolding(self) -> Path:
-        if self._scaffold is None:
-            root = self._scratch / "scaffold"
-            for folder in ("dev", "etc", "proc", "sys"):
-                (root / folder).mkdir(parents=True, mode=0o755)
-            for name in ("hostname", "hosts", "resolv.conf"):
-                (root / "etc" / name).touch(mode=0o644)
-            (root / ".dockerenv").touch(mode=0o755)
-            self._scaffold = root
-        return self._scaffold
+        with self._scaffold_lock:
+            if self._scaffold is None:
+                self._scaffold = self._make_scaffold()
+            return self._scaffold
+
+    def _make_scaffold(self) -> Path:
+        root = self.scratch / "scaffold"
+        for folder in ("dev", "etc", "proc", "sys"):
+            (root / folder).mkdir(parents=True, mode=0o755)
+        for name in ("hostname", "hosts", "resolv.conf"):
+            (root / "etc" / name).touch(mode=0o644)
+        (root / ".dockerenv").touch(mode=0o755)
+        return root

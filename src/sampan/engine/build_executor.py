@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from sampan.builder.executor import ExecStep, OnOutput, StepSession
+from sampan.builder.executor import ExecStep, OnOutput, StepMount, StepSession
 from sampan.engine.build_network import BuildNetwork, Joined, Networks
 from sampan.engine.containers.validate import check_extra_host
 from sampan.lib.cleanup import shielded
@@ -38,6 +38,7 @@ from sampan.runtime.users import resolve_user
 from sampan.wire.containers import HostSettings
 
 _BIND = ("rbind", "rprivate")
+_GUARDED = ("nosuid", "nodev", "noexec")
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _CHUNK = 64 << 10
 _KEPT_S = 0.05
@@ -94,7 +95,7 @@ class BuildExecutor:
     async def run(
         self, step: ExecStep, host: HostSettings, network: BuildNetwork, output: OnOutput
     ) -> int:
-        joined = await network.join()
+        joined = await network.join(step.network)
         bundle = self._steps / step.id
         try:
             await self._workers.run(self._write_bundle, bundle, step, host, network, joined)
@@ -122,11 +123,13 @@ class BuildExecutor:
             path.write_text(text)
             path.chmod(0o644)
             mounts.append(SpecMount("bind", str(path), f"/etc/{name}", _BIND))
+        mounts += [_spec_mount(mount) for mount in step.mounts]
         spec = build_spec(self._spec_input(step, host, joined, tuple(mounts)))
         config = bundle / "config.json"
         config.write_bytes(msgspec.json.encode(spec))
         if self._runtime.name == "crun":
             self._programs.annotate(config)
+        config.chmod(0o600)  # its environment may hold secrets
 
     def _spec_input(
         self, step: ExecStep, host: HostSettings, joined: Joined, mounts: tuple[SpecMount, ...]
@@ -197,6 +200,14 @@ class BuildExecutor:
         await process.wait()
         # It may have been between its start and its registration when it was deleted.
         await self._runtime.delete(identifier)
+
+
+def _spec_mount(mount: StepMount) -> SpecMount:
+    options = [*(("ro",) if mount.readonly else ()), *(_GUARDED if mount.guarded else ())]
+    if mount.source is None:
+        size = (f"size={mount.size_bytes}",) if mount.size_bytes else ()
+        return SpecMount("tmpfs", "tmpfs", mount.target, ("nosuid", "nodev", *size, *options))
+    return SpecMount("bind", str(mount.source), mount.target, (*_BIND, *options))
 
 
 class _Session:

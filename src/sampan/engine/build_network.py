@@ -4,6 +4,7 @@ Modes are those of `--network`: "" or default is the bridge, none has loopback o
 sandbox, anything else is the name or id of a network.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,12 +58,21 @@ class BuildNetwork:
         self._sandbox_id = random_id()
         self._joined: Joined | None = None
         self._begun = False
+        self._lock = asyncio.Lock()
 
-    async def join(self) -> Joined:
-        """Raises NoSuchNetwork, Unsupported. Called by one step at a time."""
-        if self._joined is None:
-            self._joined = await self._join()
-        return self._joined
+    async def join(self, own: str = "") -> Joined:
+        """`own` is "none" or "host" for a step that is not in the build's network.
+
+        Raises NoSuchNetwork, Unsupported. Steps that come at the same time share one sandbox.
+        """
+        if own == HOST:
+            return Joined(HOST)
+        if own == NONE:
+            return Joined("")  # the runtime makes a namespace of the step's own: loopback only
+        async with self._lock:
+            if self._joined is None:
+                self._joined = await self._join()
+            return self._joined
 
     async def close(self) -> None:
         if self._begun:

@@ -1,7 +1,7 @@
-"""Downloads that builds ask for: ADD of a URL, and `remote` contexts.
+"""What builds fetch from elsewhere: ADD of a URL or a repository, and `remote` contexts.
 
-Plain GET without credentials; redirects are followed by the client. A file goes to the build's
-scratch directory and away with it.
+Repositories are build_git.py's. A URL is a plain GET without credentials; redirects are followed by
+the client. A file goes to the build's scratch directory and away with it.
 """
 
 import posixpath
@@ -11,9 +11,12 @@ from urllib.parse import unquote, urlsplit
 
 import aiohttp
 
-from sampan.builder.ops.file import Downloaded
-from sampan.errors import InvalidArgument, Unavailable, Unsupported
+from sampan.builder.fetched import Downloaded
+from sampan.builder.git_url import GitUrl, parse_git_url
+from sampan.engine.build_git import GitClones
+from sampan.errors import InvalidArgument, Unavailable
 from sampan.lib.ids import random_id
+from sampan.lib.workers import Workers
 
 CONNECT_S = 30.0
 READ_S = 300.0
@@ -25,16 +28,22 @@ class RemoteFailed(Unavailable):
         super().__init__(f'Get "{url}": {reason}')
 
 
+class BadRemote(InvalidArgument):
+    def __init__(self, url: str) -> None:
+        super().__init__(f"unable to prepare context: {url} is neither a URL nor a repository")
+
+
 class NoFileName(InvalidArgument):
     def __init__(self, url: str) -> None:
         super().__init__(f"cannot determine filename from url: {url}")
 
 
 class UrlDownloader:
-    """See ops.file.Downloader; one per build."""
+    """See fetched.Downloader; one per build."""
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, workers: Workers) -> None:
         self._scratch = scratch
+        self._clones = GitClones(scratch, workers)
 
     async def download(self, url: str) -> Downloaded:
         name = unquote(posixpath.basename(urlsplit(url).path))
@@ -44,10 +53,16 @@ class UrlDownloader:
         modified = await _fetch(url, path)
         return Downloaded(path, name, path.stat().st_size, _mtime_ns(modified))
 
-    async def context(self, url: str) -> Path:
-        """The body of a remote context: a tar, or a lone Dockerfile. Raises Unsupported for git."""
-        if not url.startswith(("http://", "https://")) or url.partition("#")[0].endswith(".git"):
-            raise Unsupported("git repositories as build contexts are not built yet")
+    async def clone(self, url: GitUrl, *, keep_git_dir: bool, checksum: str) -> Path:
+        return await self._clones.clone(url, keep_git_dir=keep_git_dir, checksum=checksum)
+
+    async def context(self, url: str, *, keep_git_dir: bool = False) -> Path:
+        """A remote context: the directory of a repository, or a file (a tar, a Dockerfile)."""
+        git = parse_git_url(url)
+        if git is not None:
+            return await self._clones.clone(git, keep_git_dir=keep_git_dir)
+        if not url.startswith(("http://", "https://")):
+            raise BadRemote(url)
         path = self._scratch / "remote-context"
         await _fetch(url, path)
         return path

@@ -37,6 +37,8 @@ class Renderer:
                 yield dict(event.message)
             case progress.StageFinished():
                 yield {"aux": {"ID": event.image_id}}
+            case progress.CacheMissed() | progress.StepFailed():
+                return
             case _:
                 yield stream(_text(event))
 
@@ -60,6 +62,9 @@ def _text(event: progress.Event) -> str:
             return f" ---> {short(event.image_id)}\n"
         case progress.Triggers():
             return f"# Executing {event.count} build trigger{'s' if event.count > 1 else ''}\n"
+        case progress.LintFound():
+            line = event.where.first_line
+            return f"[Warning] {event.rule}: {event.message} (line {line})\n"
         case progress.Notice():
             return f"{_RED}{event.text}\n{_PLAIN}" if event.is_warning else event.text
         case _:

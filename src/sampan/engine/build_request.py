@@ -38,6 +38,7 @@ class BuildRequest:
     quiet: bool = False
     use_cache: bool = True
     pull: bool = False
+    squash: bool = False
     target: str = ""
     cache_from: tuple[str, ...] = ()
     platform: Platform | None = None
@@ -58,6 +59,7 @@ def parse_build_query(query: Query, credentials: Mapping[str, Credentials]) -> B
         quiet=_switch(query, "q"),
         use_cache=not _switch(query, "nocache"),
         pull=_switch(query, "pull"),
+        squash=_switch(query, "squash"),
         target=_text(query, "target"),
         cache_from=tuple(_json(query, "cachefrom", "cache-from", list[str]) or ()),
         platform=parse_platform(platform) if platform else None,
@@ -69,8 +71,6 @@ def parse_build_query(query: Query, credentials: Mapping[str, Credentials]) -> B
 
 
 def _refuse_unbuilt(query: Query) -> None:
-    if _switch(query, "squash"):
-        raise InvalidArgument("squash is only supported with experimental mode")
     isolation = _text(query, "isolation")
     if isolation not in {"", "default"}:
         raise InvalidArgument(f'unsupported isolation: "{isolation}"')

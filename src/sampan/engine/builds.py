@@ -14,22 +14,26 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sampan.builder.build import Builder, BuildSpec
-from sampan.builder.cache import BuildCache, CacheFrom
+from sampan.builder.build import Builder
+from sampan.builder.build_spec import BuildSpec
+from sampan.builder.cache import BuildCache, Cache, CacheFrom
+from sampan.builder.cache_import import CacheWithImports, Imported
+from sampan.builder.cache_mounts import CacheMounts
 from sampan.builder.context import (
     ContextFileMissing,
     ContextTree,
+    directory_context,
     ignore_rules,
     read_context,
     single_dockerfile,
 )
 from sampan.builder.directory import DirectoryTree
+from sampan.builder.dockerfile.ignore import IgnoreRules
 from sampan.builder.dockerfile.stages import Dockerfile, parse_dockerfile
 from sampan.builder.executor import StepExecutor
 from sampan.builder.lower.scope import unused_arguments
 from sampan.builder.ops.source import GivenContext
 from sampan.builder.results import State
-from sampan.builder.solver import Cache
 from sampan.builder.workspace import Workspaces
 from sampan.engine.build_bases import (
     BasePuller,
@@ -37,6 +41,7 @@ from sampan.engine.build_bases import (
     GivenCredentials,
     StoredBases,
 )
+from sampan.engine.build_caches import INLINE, BuildCaches, CacheOption
 from sampan.engine.build_messages import Messages, told
 from sampan.engine.build_remote import UrlDownloader
 from sampan.engine.build_rendering import Message, stream
@@ -54,6 +59,7 @@ from sampan.store.content import ContentStore
 from sampan.store.images import ImageStore
 from sampan.store.leases import Leases
 from sampan.store.snapshots import Snapshotter
+from sampan.store.unpack import Unpacker
 
 _PREFIX = "build-"
 _STEP_SNAPSHOTS = "build-"
@@ -77,7 +83,10 @@ class Builds:
         cache: BuildCache,
         puller: BasePuller,
         executor: StepExecutor,
+        cache_mounts: CacheMounts,
         tagger: Tagger,
+        caches: BuildCaches,
+        unpacker: Unpacker,
         workers: Workers,
         scratch: Path,
     ) -> None:
@@ -88,7 +97,10 @@ class Builds:
         self._cache = cache
         self._puller = puller
         self._executor = executor
+        self._cache_mounts = cache_mounts
         self._tagger = tagger
+        self._unpacker = unpacker
+        self.caches = caches
         self._workers = workers
         self._scratch = scratch
 
@@ -101,9 +113,9 @@ class Builds:
 
         return told(work, quiet=request.quiet)
 
-    async def prune(self) -> int:
-        """Forget cache entries whose images are gone; the images are what takes space."""
-        return await self._cache.prune()
+    async def keep_result(self, image: Digest) -> None:
+        """Of an image that its user knows by id only: pruning the cache doesn't take it."""
+        await self._cache.keep_result(image)
 
     def clean(self) -> None:
         """At start, blocking: remove what builds of a dead daemon left."""
@@ -119,10 +131,12 @@ class Builds:
         self, request: BuildRequest, body: AsyncIterator[bytes], messages: Messages
     ) -> None:
         async with self.scratch_directory() as scratch:
-            downloader = UrlDownloader(scratch)
+            downloader = UrlDownloader(scratch, self._workers)
             context = await self._context(request, body, scratch, downloader)
             with context:
-                dockerfile, visible = await self._workers.run(_read, context, request.dockerfile)
+                dockerfile, visible, rules = await self._workers.run(
+                    _read, context, request.dockerfile
+                )
                 dockerfile.up_to(request.target)
                 spec = BuildSpec(
                     dockerfile=dockerfile,
@@ -131,12 +145,20 @@ class Builds:
                     labels=request.labels,
                     use_cache=request.use_cache,
                     pull=request.pull,
+                    squash=request.squash,
+                    excluded=rules.excluded,
+                    name=request.tags[0].name if request.tags else "",
+                    filename=request.dockerfile,
                     platform=request.platform,
                     host=request.host,
                 )
-                builder = self.builder(
-                    GivenCredentials(request.credentials), cache_from=request.cache_from
+                credentials = GivenCredentials(request.credentials)
+                imports = await self.caches.sources(
+                    [CacheOption(INLINE, {"ref": name}) for name in request.cache_from],
+                    credentials,
+                    lambda text: messages.put(stream(f"{text}\n")),
                 )
+                builder = self.builder(credentials, cache_from=request.cache_from, imports=imports)
                 state = await builder.build(
                     spec,
                     GivenContext(visible),
@@ -160,14 +182,22 @@ class Builds:
                     stream(f"[Warning] One or more build-args [{names}] were not consumed\n")
                 )
             messages.put(stream(f"Successfully built {short(identifier)}\n"))
+        if not request.tags:
+            await self.keep_result(identifier)
         image = await self._workers.run(self._images.get, identifier)
         for reference in request.tags:
             await self._tagger.give_name(image, reference)
             if not request.quiet:
                 messages.put(stream(f"Successfully tagged {reference.familiar}\n"))
 
-    def builder(self, credentials: CredentialSource, *, cache_from: Sequence[str] = ()) -> Builder:
-        """`cache_from` narrows the cache to the steps of these images."""
+    def builder(
+        self,
+        credentials: CredentialSource,
+        *,
+        cache_from: Sequence[str] = (),
+        imports: Sequence[Imported] = (),
+    ) -> Builder:
+        """`cache_from` narrows the cache to the steps of these images, `imports` widen it."""
         bases = StoredBases(
             images=self._images,
             puller=self._puller,
@@ -177,6 +207,15 @@ class Builds:
         cache: Cache = self._cache
         if cache_from:
             cache = CacheFrom(self._cache, cache_from, self._images, self._workers)
+        if imports:
+            cache = CacheWithImports(
+                cache,
+                imports,
+                images=self._images,
+                unpacker=self._unpacker,
+                leases=self._leases,
+                workers=self._workers,
+            )
         return Builder(
             images=self._images,
             content=self._content,
@@ -185,6 +224,7 @@ class Builds:
             cache=cache,
             base_images=bases,
             executor=self._executor,
+            cache_mounts=self._cache_mounts,
             workers=self._workers,
         )
 
@@ -223,12 +263,15 @@ class Builds:
             return await consumed(self._workers, body, lambda feed: read_context(feed, scratch))
         async for _ in body:
             pass
-        path = await downloader.context(request.remote)
+        keep = request.build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR") in {"1", "true"}
+        path = await downloader.context(request.remote, keep_git_dir=keep)
         return await self._workers.run(remote_context, path, scratch)
 
 
 def remote_context(path: Path, scratch: Path) -> ContextTree:
-    """A tar, or anything else taken for a Dockerfile."""
+    """A directory, a tar, or anything else taken for a Dockerfile."""
+    if path.is_dir():
+        return directory_context(path, scratch)
     with path.open("rb") as source:
         try:
             return read_context(source, scratch)
@@ -237,8 +280,9 @@ def remote_context(path: Path, scratch: Path) -> ContextTree:
             return single_dockerfile(source.read(), DEFAULT_DOCKERFILE, scratch)
 
 
-def _read(context: ContextTree, name: str) -> tuple[Dockerfile, ContextTree]:
-    """The Dockerfile, and the context as COPY sees it: without what .dockerignore excludes."""
+def _read(context: ContextTree, name: str) -> tuple[Dockerfile, ContextTree, IgnoreRules]:
+    """The Dockerfile, the context as COPY sees it (without what .dockerignore excludes), and the
+    rules of that."""
     wanted = name or DEFAULT_DOCKERFILE
     try:
         text = context.read_text(wanted)
@@ -250,7 +294,8 @@ def _read(context: ContextTree, name: str) -> tuple[Dockerfile, ContextTree]:
     if not text:
         raise EmptyDockerfile(wanted)
     rules = ignore_rules(context, wanted)
-    return parse_dockerfile(text), context.without(rules.excluded) if rules else context
+    visible = context.without(rules.excluded) if rules else context
+    return parse_dockerfile(text), visible, rules
 
 
 def _lower_case(context: ContextTree, name: str) -> str:

@@ -77,7 +77,7 @@ def project(engine, tmp_path):
 
 
 def scratch(engine):
-    return [path.name for path in (engine.home / "data").rglob("build-*")]
+    return [path.name for path in (engine.home / "data" / "tmp").glob("build-*")]
 
 
 def test_arguments_labels_and_the_context_arrive(project, engine):
@@ -285,3 +285,24 @@ def test_the_connections_need_an_upgrade(engine):
             check=True,
         )
         assert "no upgrade proto in request" in reply.stdout
+
+
+def test_mounts_of_steps(project):
+    """Only what instructions name is fetched: a mount's source is such a name."""
+    project.write(d__f="ctx\n", unnamed="x\n")
+    project.build(
+        "FROM busybox AS one\nRUN echo made > /m\n"
+        "FROM busybox\n"
+        "RUN --mount=source=d/f,target=/f cat /f > /out\n"
+        "RUN --mount=from=one,source=/m,target=/m --mount=type=cache,target=/c,id=compose "
+        "cat /m >> /out; echo x >> /c/x\n"
+        "RUN --mount=target=/all ls /all > /all-names\nCOPY --parents --link d/./f /l/\n"
+    )
+    assert project.show("cat", "/out", "/l/f") == "ctx\nmade\nctx\n"
+    assert "unnamed" in project.show("cat", "/all-names")
+
+
+def test_warnings_by_rule(project):
+    _, said = project.build("FROM busybox AS Base\nMAINTAINER me\nLABEL a=$nosuch\n")
+    assert "StageNameCasing: Stage name 'Base' should be lowercase (line 1)" in said
+    assert "UndefinedVar: Usage of undefined variable '$nosuch' (line 3)" in said

@@ -11,11 +11,15 @@ from typing import NoReturn
 from sampan.builder.dockerfile import instructions as kinds
 from sampan.builder.dockerfile.flags import Flags
 from sampan.builder.dockerfile.parser import Node
+from sampan.builder.dockerfile.run_mounts import BadMount, MountFields, read_mount
 from sampan.builder.dockerfile.source import BadInstruction
 from sampan.lib import gotime
 
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
-_RUN_FLAGS_NOT_BUILT = ("mount", "network", "security")
+_RUN_FLAGS = ("mount", "network", "security", "device")
+_COPY_FLAGS = ("chown", "chmod", "link", "exclude")
+_NETWORKS = frozenset({"", "default", "none", "host"})
+_SECURITY = frozenset({"", "sandbox", "insecure"})
 _MILLISECOND_NS = 1_000_000
 
 
@@ -99,19 +103,35 @@ def _label(node: Node) -> kinds.Instruction:
 
 
 def _run(node: Node) -> kinds.Instruction:
-    flags = Flags(node, *_RUN_FLAGS_NOT_BUILT)
+    flags = Flags(node, *_RUN_FLAGS)
+    network, security = flags.text("network"), flags.text("security")
+    if network not in _NETWORKS:
+        _fail(node, f'unsupported network mode "{network}"')
+    if security not in _SECURITY:
+        _fail(node, f'security "{security}" is not valid')
     return kinds.Run(
         text=node.text,
         where=node.where,
         command=_command(node),
         heredocs=() if node.is_json else node.heredocs,
-        unsupported_flag=next((name for name in _RUN_FLAGS_NOT_BUILT if flags.given(name)), ""),
+        mounts=tuple(_mount(node, text) for text in flags.texts("mount")),
+        network=network,
+        security=security,
+        devices=flags.texts("device"),
     )
+
+
+def _mount(node: Node, text: str) -> MountFields:
+    try:
+        return read_mount(text)
+    except BadMount as error:
+        raise BadInstruction(error.message, node.where) from error
 
 
 def _copy(node: Node) -> kinds.Instruction:
     is_add = node.keyword == "ADD"
-    flags = Flags(node, "chown", "chmod", *(() if is_add else ("from",)))
+    own = ("checksum", "keep-git-dir", "unpack") if is_add else ("from", "parents")
+    flags = Flags(node, *_COPY_FLAGS, *own)
     if not node.words:
         _fail(node, f"{node.keyword} requires at least two arguments")
     if len(node.words) == 1:
@@ -120,6 +140,13 @@ def _copy(node: Node) -> kinds.Instruction:
             f"{node.keyword} requires at least two arguments, but only one was provided. "
             "Destination could not be determined",
         )
+    source_name = flags.text("from")
+    if re.search(r"\$.", source_name):
+        _fail(
+            node,
+            f"variable expansion is not supported for --from, define a new stage with FROM using "
+            f"ARG from global scope as a workaround: {source_name}",
+        )
     return kinds.Copy(
         text=node.text,
         where=node.where,
@@ -127,9 +154,15 @@ def _copy(node: Node) -> kinds.Instruction:
         destination=node.words[-1],
         chown=flags.text("chown"),
         chmod=flags.text("chmod"),
-        from_stage=flags.text("from"),
+        from_stage=source_name,
         is_add=is_add,
         heredocs=node.heredocs,
+        link=bool(flags.switch("link")),
+        parents=bool(flags.switch("parents")),
+        excludes=flags.texts("exclude"),
+        checksum=flags.text("checksum"),
+        keep_git_dir=bool(flags.switch("keep-git-dir")),
+        unpack=flags.switch("unpack"),
     )
 
 

@@ -166,13 +166,20 @@ class _Expansion:
         self._at += 1
         if self._peek() != "{":
             name = self._name()
-            return self._variables.get(name, "") if name else "$"
+            return self._plain(name) if name else "$"
         self._at += 1
         following = self._peek()
         if following in {"}", "{", ":"} or not following:
             raise _Reason("syntax error: bad substitution")
         name = self._name()
         return self._substitution(name)
+
+    def _plain(self, name: str) -> str:
+        """By the subscript: a mapping may want to know of names that it lacks (`__missing__`)."""
+        try:
+            return self._variables[name]
+        except KeyError:
+            return ""
 
     def _name(self) -> str:
         for pattern in (_NAME, _DIGITS):
@@ -183,10 +190,11 @@ class _Expansion:
         return self._take() if self._peek() in _SPECIAL and self._peek() else ""
 
     def _substitution(self, name: str) -> str:
+        if name and self._peek() == "}":
+            self._at += 1
+            return self._plain(name)
         value = self._variables.get(name)
         match self._take():
-            case "}" if name:
-                return value or ""
             case ":":
                 operator = self._take()
                 if operator not in {"-", "+", "?"}:

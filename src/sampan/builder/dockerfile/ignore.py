@@ -11,6 +11,7 @@ Patterns match whole relative paths, case-sensitively. Pure.
 
 import posixpath
 import re
+from collections.abc import Sequence
 
 from sampan.builder.dockerfile.glob import Matcher, matcher
 from sampan.errors import InvalidArgument
@@ -22,14 +23,19 @@ class BadPattern(InvalidArgument):
 
 
 class IgnoreRules:
-    """Rules of one `.dockerignore`. Raises BadPattern for patterns that can't be read."""
+    """Rules of one `.dockerignore`, or the patterns of --exclude.
 
-    def __init__(self, text: str = "") -> None:
+    Raises BadPattern for patterns that can't be read.
+    """
+
+    def __init__(self, text: str = "", *, patterns: Sequence[str] = ()) -> None:
         self._rules: list[tuple[Matcher, bool]] = []
         for line in text.removeprefix("\ufeff").splitlines():
             if line.startswith("#") or not line.strip():
                 continue
             self._add(line.strip())
+        for pattern in patterns:
+            self._add(pattern)
 
     def _add(self, pattern: str) -> None:
         keep = pattern.startswith("!")

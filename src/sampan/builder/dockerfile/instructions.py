@@ -7,6 +7,7 @@ source range. `Command` is what RUN, CMD, ENTRYPOINT and health checks share.
 from dataclasses import dataclass
 
 from sampan.builder.dockerfile.lexer import Heredoc
+from sampan.builder.dockerfile.run_mounts import MountFields
 from sampan.builder.dockerfile.source import SourceRange
 
 
@@ -58,16 +59,22 @@ class Label(Instruction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run(Instruction):
-    """`unsupported_flag`: a flag that is known to the language but not to this builder."""
+    """`network`, `security` and `devices` may ask for more than a build is allowed."""
 
     command: Command
     heredocs: tuple[Heredoc, ...] = ()
-    unsupported_flag: str = ""
+    mounts: tuple[MountFields, ...] = ()
+    network: str = ""
+    security: str = ""
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy(Instruction):
-    """COPY and, with `is_add`, ADD. `from_stage` is a stage's name or number, or an image."""
+    """COPY and, with `is_add`, ADD. `from_stage` is a stage's name or number, or an image.
+
+    `unpack` is None when nothing was said: local archives are unpacked, downloads are not.
+    """
 
     sources: tuple[str, ...]
     destination: str
@@ -76,6 +83,12 @@ class Copy(Instruction):
     from_stage: str = ""
     is_add: bool = False
     heredocs: tuple[Heredoc, ...] = ()
+    link: bool = False
+    parents: bool = False
+    excludes: tuple[str, ...] = ()
+    checksum: str = ""
+    keep_git_dir: bool = False
+    unpack: bool | None = None
 
     @property
     def keyword(self) -> str:

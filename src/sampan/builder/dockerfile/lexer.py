@@ -7,7 +7,7 @@ everything else:
 
     # escape=`
     # syntax=docker/dockerfile:1     accepted and ignored: this is the only language
-    # check=skip=all                 accepted
+    # check=skip=all                 which warnings are wanted (see lint.py)
 
 Pure; rules and quirks as in specs of the reference parser (comments vanish inside continued
 instructions, blank lines inside them are skipped with a warning).
@@ -23,6 +23,7 @@ from sampan.builder.dockerfile.words import split_words
 _DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*")
 _HEREDOC = re.compile(r"(\d*)<<(-?)([^<\s].*)")
 _TAKES_HEREDOC = re.compile(r"\s*(?:ONBUILD\s+)?(?:RUN|COPY|ADD)\s", re.IGNORECASE)
+_LINE_LIMIT = 65535  # bytes, as the reference parser's
 _DIRECTIVES = frozenset({"escape", "syntax", "check"})
 
 
@@ -38,29 +39,38 @@ class Heredoc:
 
 @dataclass(frozen=True, slots=True)
 class LogicalLine:
+    """`comment` is what stands right above it."""
+
     text: str
     where: SourceRange
     heredocs: tuple[Heredoc, ...] = ()
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Lexed:
-    """`warnings` are whole lines for the user."""
+    """`gaps` are the instructions that have empty lines inside."""
 
     lines: tuple[LogicalLine, ...]
     escape: str
     directives: dict[str, str]
-    warnings: tuple[str, ...]
+    gaps: tuple[SourceRange, ...]
 
 
 def lex(text: str) -> Lexed:
     """Split a Dockerfile. Raises DockerfileSyntax."""
     physical = [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
+    for number, line in enumerate(physical, 1):
+        if len(line) > _LINE_LIMIT // 4 and len(line.encode("utf-8", "replace")) > _LINE_LIMIT:
+            raise DockerfileSyntax(
+                f"dockerfile line greater than maximum allowed size of {_LINE_LIMIT}",
+                SourceRange(number, number),
+            )
     directives = _read_directives(physical)
     escape = directives.get("escape", "\\")
     reader = _Reader(physical, escape)
     lines = tuple(reader.logical_lines())
-    return Lexed(lines, escape, directives, tuple(reader.warnings()))
+    return Lexed(lines, escape, directives, tuple(reader.gaps))
 
 
 def _read_directives(physical: list[str]) -> dict[str, str]:
@@ -90,7 +100,9 @@ class _Reader:
         self._escape = escape
         quoted = re.escape(escape)
         self._continues = re.compile(rf"(?:(?P<kept>[^{quoted}])|^){quoted}[ \t]*$")
-        self._with_gaps: list[str] = []
+        self._gap = False
+        self._comment: list[str] = []
+        self.gaps: list[SourceRange] = []
 
     def logical_lines(self) -> Iterator[LogicalLine]:
         while self._next < len(self._physical):
@@ -98,34 +110,30 @@ class _Reader:
             line = self._physical[start].lstrip()
             self._next += 1
             if not line or line.startswith("#"):
+                self._comment = [*self._comment, line[1:].strip()] if line else []
                 continue
             text = self._continuations(line)
             if text.strip():
                 heredocs = self._heredocs(text, start)
                 where = SourceRange(start + 1, self._next)
-                yield LogicalLine(text.strip(), where, heredocs)
-
-    def warnings(self) -> Iterator[str]:
-        if self._with_gaps:
-            yield "[WARNING]: Empty continuation line found in:"
-            yield from (f"    {text}" for text in self._with_gaps)
-            yield "[WARNING]: Empty continuation lines will become errors in a future release."
+                if self._gap:
+                    self.gaps.append(where)
+                yield LogicalLine(text.strip(), where, heredocs, "\n".join(self._comment))
+            self._comment = []
 
     def _continuations(self, line: str) -> str:
         text, more = self._cut(line)
-        gap = False
+        self._gap = False
         while more and self._next < len(self._physical):
             line = self._physical[self._next]
             self._next += 1
             if line.lstrip().startswith("#"):
                 continue
             if not line.strip():
-                gap = True
+                self._gap = True
                 continue
             part, more = self._cut(line)
             text += part
-        if gap:
-            self._with_gaps.append(text.strip())
         return text
 
     def _cut(self, line: str) -> tuple[str, bool]:

@@ -34,6 +34,11 @@ class Node:
     words: tuple[str, ...]
     is_json: bool
     heredocs: tuple[Heredoc, ...]
+    comment: str = ""
+
+    @property
+    def keyword_as_written(self) -> str:
+        return self.text[: len(self.keyword)]
 
 
 def parse_line(line: LogicalLine, escape: str) -> Node:
@@ -43,7 +48,17 @@ def parse_line(line: LogicalLine, escape: str) -> Node:
     flags, rest = take_flags(pieces[1] if len(pieces) > 1 else "", escape)
     rest = rest.strip()
     words, is_json = _SHAPES.get(keyword, _whole)(_Arguments(keyword, rest, escape, line.where))
-    return Node(keyword, line.text, line.where, flags, rest, tuple(words), is_json, line.heredocs)
+    return Node(
+        keyword,
+        line.text,
+        line.where,
+        flags,
+        rest,
+        tuple(words),
+        is_json,
+        line.heredocs,
+        line.comment,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """A whole Dockerfile: global ARGs, then stages; and which stages a target needs. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sampan.builder.dockerfile import instructions as kinds
 from sampan.builder.dockerfile.decode import decode
 from sampan.builder.dockerfile.lexer import LogicalLine, lex
-from sampan.builder.dockerfile.parser import parse_line
+from sampan.builder.dockerfile.parser import Node, parse_line
 from sampan.builder.dockerfile.source import BadInstruction, DockerfileSyntax, SourceRange
 from sampan.errors import InvalidArgument
 
@@ -26,10 +26,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Dockerfile:
+    """`nodes` are all its lines, as they were before they became instructions; `gaps` those with
+    empty lines inside; `directives` are `syntax`, `escape` and `check` as written."""
+
     global_args: tuple[kinds.Arg, ...]
     stages: tuple[Stage, ...]
     escape: str
-    warnings: tuple[str, ...]
+    nodes: tuple[Node, ...] = ()
+    gaps: tuple[SourceRange, ...] = ()
+    directives: Mapping[str, str] = field(default_factory=dict)
 
     def up_to(self, target: str) -> int:
         """Index of the stage to build. Raises TargetNotFound."""
@@ -69,11 +74,20 @@ class Dockerfile:
     def _inputs(self, stage: Stage, base: str) -> set[int]:
         found = [self.find_earlier(base, stage.index)]
         found += [
-            self.find_source(instruction.from_stage, stage.index)
+            self.find_source(name, stage.index)
             for instruction in stage.instructions
-            if isinstance(instruction, kinds.Copy) and instruction.from_stage
+            for name in source_names(instruction)
         ]
         return {earlier.index for earlier in found if earlier is not None}
+
+
+def source_names(instruction: kinds.Instruction) -> tuple[str, ...]:
+    """What an instruction reads beside the context: stages, named contexts or images."""
+    if isinstance(instruction, kinds.Copy):
+        return (instruction.from_stage,) if instruction.from_stage else ()
+    if isinstance(instruction, kinds.Run):
+        return tuple(mount.source_name for mount in instruction.mounts if mount.source_name)
+    return ()
 
 
 class TargetNotFound(InvalidArgument):
@@ -113,7 +127,9 @@ def parse_dockerfile(text: str) -> Dockerfile:
         Stage(index, head, tuple(body))
         for index, (head, body) in enumerate(zip(heads, bodies, strict=True))
     )
-    return Dockerfile(tuple(global_args), stages, lexed.escape, lexed.warnings)
+    return Dockerfile(
+        tuple(global_args), stages, lexed.escape, tuple(nodes), lexed.gaps, lexed.directives
+    )
 
 
 def parse_trigger(expression: str) -> kinds.Instruction:

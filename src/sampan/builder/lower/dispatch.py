@@ -4,12 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from sampan.builder.dockerfile import instructions as kinds
-from sampan.builder.graph import Vertex
 from sampan.builder.lower import files, metadata, process
-from sampan.builder.lower.stage import Lowering
+from sampan.builder.lower.stage import Lowering, SourceOf
 from sampan.errors import InvalidArgument
-
-SourceOf = Callable[[kinds.Copy], Vertex]
 
 # Any: each function takes the one instruction type that is its key.
 _LOWERERS: dict[type[kinds.Instruction], Callable[[Lowering, Any], None]] = {
@@ -22,7 +19,6 @@ _LOWERERS: dict[type[kinds.Instruction], Callable[[Lowering, Any], None]] = {
     kinds.Label: metadata.lower_label,
     kinds.Maintainer: metadata.lower_maintainer,
     kinds.OnBuild: metadata.lower_onbuild,
-    kinds.Run: process.lower_run,
     kinds.Shell: process.lower_shell,
     kinds.StopSignal: metadata.lower_stop_signal,
     kinds.User: metadata.lower_user,
@@ -34,7 +30,10 @@ _LOWERERS: dict[type[kinds.Instruction], Callable[[Lowering, Any], None]] = {
 def lower(lowering: Lowering, instruction: kinds.Instruction, source_of: SourceOf) -> None:
     """Add the instruction's vertex. Raises InvalidArgument for what expansion shows to be wrong."""
     if isinstance(instruction, kinds.Copy):
-        files.lower_copy(lowering, instruction, source_of(instruction))
+        files.lower_copy(lowering, instruction, source_of(instruction.from_stage))
+        return
+    if isinstance(instruction, kinds.Run):
+        process.lower_run(lowering, instruction, source_of)
         return
     function = _LOWERERS.get(type(instruction))
     if function is None:

@@ -1,19 +1,14 @@
 """COPY, ADD, WORKDIR."""
 
 import posixpath
-import re
 
 from sampan.builder.dockerfile import instructions as kinds
+from sampan.builder.fetched import Wanted
 from sampan.builder.graph import Vertex
 from sampan.builder.lower.stage import Lowering
+from sampan.builder.modes import parse_mode
 from sampan.builder.ops.file import FileOp, Transfer
 from sampan.builder.ops.workdir import WorkdirOp
-from sampan.errors import InvalidArgument
-
-
-class InvalidMode(InvalidArgument):
-    def __init__(self, text: str) -> None:
-        super().__init__(f"invalid chmod parameter: '{text}'. it should be octal string")
 
 
 def lower_copy(lowering: Lowering, instruction: kinds.Copy, source: Vertex) -> None:
@@ -38,14 +33,23 @@ def lower_copy(lowering: Lowering, instruction: kinds.Copy, source: Vertex) -> N
     note += f"--chmod={chmod} " if chmod else ""
     transfer = Transfer(
         keyword=instruction.keyword,
-        sources=tuple(
-            lowering.expand(name) for name in instruction.sources if name not in inline_names
+        wanted=Wanted(
+            sources=tuple(
+                lowering.expand(name) for name in instruction.sources if name not in inline_names
+            ),
+            inline=inline,
+            is_add=instruction.is_add,
+            checksum=lowering.expand(instruction.checksum),
+            keep_git_dir=instruction.keep_git_dir,
         ),
-        inline=inline,
         destination=destination,
         chown=chown,
-        chmod=_mode(chmod),
-        is_add=instruction.is_add,
+        chmod=chmod,
+        change_mode=parse_mode(chmod) if chmod else None,
+        unpack=instruction.unpack if instruction.is_add else False,
+        parents=instruction.parents,
+        excludes=tuple(lowering.expand(pattern) for pattern in instruction.excludes),
+        linked=instruction.link,
         note=note,
     )
     op = FileOp(
@@ -65,14 +69,6 @@ def absolute_destination(text: str, workdir: str) -> str:
     cleaned = posixpath.normpath(posixpath.join("/", workdir, text))
     cleaned = "/" + cleaned.lstrip("/")
     return cleaned + "/" if is_folder and not cleaned.endswith("/") else cleaned
-
-
-def _mode(text: str) -> int | None:
-    if not text:
-        return None
-    if not re.fullmatch(r"[0-7]{1,4}", text):
-        raise InvalidMode(text)
-    return int(text, 8)
 
 
 def lower_workdir(lowering: Lowering, instruction: kinds.Workdir) -> None:

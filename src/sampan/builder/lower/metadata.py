@@ -3,7 +3,6 @@
 import re
 
 from sampan.builder.dockerfile import instructions as kinds
-from sampan.builder.dockerfile.expand import expand_words
 from sampan.builder.lower.stage import Lowering, to_list
 from sampan.errors import InvalidArgument
 from sampan.runtime.signals import parse_signal
@@ -57,7 +56,7 @@ def lower_maintainer(lowering: Lowering, instruction: kinds.Maintainer) -> None:
 def lower_expose(lowering: Lowering, instruction: kinds.Expose) -> None:
     words: list[str] = []
     for word in instruction.ports:
-        words += expand_words(word, lowering.variables(), lowering.escape)
+        words += lowering.expand_words(word)
     ports = dict(lowering.config.ExposedPorts or {})
     for word in words:
         for port in parse_ports(word):

@@ -1,29 +1,29 @@
 """RUN, CMD, ENTRYPOINT, SHELL, HEALTHCHECK: what runs, at build time or later."""
 
 import posixpath
+from dataclasses import replace
 
 from sampan.builder.dockerfile import instructions as kinds
+from sampan.builder.dockerfile.run_mounts import MountKind, resolve_mount
 from sampan.builder.graph import Vertex
-from sampan.builder.lower.stage import Lowering, go_list, go_quote
+from sampan.builder.lower.stage import Lowering, SourceOf, go_list, go_quote
 from sampan.builder.ops.exec import ExecOp, Program
-from sampan.errors import Unsupported
+from sampan.builder.step_mounts import PlannedMount
+from sampan.errors import InvalidArgument
 from sampan.lib import gotime
 from sampan.oci.image_config import HealthSpec
 
-
-class NeedsBuildKit(Unsupported):
-    def __init__(self, flag: str) -> None:
-        super().__init__(
-            f"the --{flag} option requires BuildKit. Refer to "
-            "https://docs.docker.com/go/buildkit/ to learn how to build images with BuildKit "
-            "enabled"
-        )
-        self.flag = flag
+_HOST_NETWORK = "network.host"
 
 
-def lower_run(lowering: Lowering, instruction: kinds.Run) -> None:
-    if instruction.unsupported_flag:
-        raise NeedsBuildKit(instruction.unsupported_flag)
+class NotEntitled(InvalidArgument):
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is not allowed")
+
+
+def lower_run(lowering: Lowering, instruction: kinds.Run, source_of: SourceOf) -> None:
+    _check_allowed(lowering, instruction)
+    mounts, sources = _planned(lowering, instruction, source_of)
     argv = _argv(lowering, instruction)
     environment = lowering.environment
     arguments = lowering.scope.referenced(environment)
@@ -41,16 +41,61 @@ def lower_run(lowering: Lowering, instruction: kinds.Run) -> None:
             posixpath.normpath(f"/{path}") for path in sorted(lowering.config.Volumes or {})
         ),
         network_mode=lowering.parts.network_mode,
+        network="" if instruction.network == "default" else instruction.network,
+        mounts=mounts,
     )
     op = ExecOp(
         program,
         lowering.record(*shown),
         session=lowering.parts.session,
+        step_mounts=lowering.parts.step_mounts,
         workspaces=lowering.parts.workspaces,
         exporter=lowering.parts.exporter,
         workers=lowering.parts.workers,
     )
-    lowering.add(Vertex(op, (lowering.last,), lowering.label, lowering.shows_result))
+    inputs = (lowering.last, *sources)
+    lowering.add(Vertex(op, inputs, lowering.label, lowering.shows_result))
+
+
+def _check_allowed(lowering: Lowering, instruction: kinds.Run) -> None:
+    allowed = lowering.parts.entitlements
+    wants_host = instruction.network == "host" and lowering.parts.network_mode != "host"
+    if wants_host and _HOST_NETWORK not in allowed:
+        raise NotEntitled(_HOST_NETWORK)
+    if instruction.security == "insecure":
+        raise NotEntitled("security.insecure")
+    if instruction.devices:
+        raise NotEntitled("device")
+
+
+def _planned(
+    lowering: Lowering, instruction: kinds.Run, source_of: SourceOf
+) -> tuple[tuple[PlannedMount, ...], tuple[Vertex, ...]]:
+    """The mounts, and the vertices that they read; these come after the state in `inputs`."""
+    planned: list[PlannedMount] = []
+    sources: list[Vertex] = []
+    agents = 0
+    for fields in instruction.mounts:
+        mount = resolve_mount(fields, lowering.expand)
+        if mount.kind is MountKind.SSH:
+            target = mount.target or f"/run/buildkit/ssh_agent.{agents}"
+            mount, agents = replace(mount, target=target), agents + 1
+        if mount.target:
+            mount = replace(mount, target=_mount_target(lowering, mount.target))
+        number = 0
+        if mount.kind is MountKind.BIND or (mount.kind is MountKind.CACHE and mount.source_name):
+            sources.append(source_of(mount.source_name))
+            number = len(sources)
+        planned.append(PlannedMount(mount, number))
+    return tuple(planned), tuple(sources)
+
+
+def _mount_target(lowering: Lowering, text: str) -> str:
+    target = posixpath.normpath(posixpath.join("/", lowering.config.WorkingDir, text))
+    target = "/" + target.lstrip("/")
+    if target == "/":
+        raise InvalidArgument(f'invalid mount target "{text}"')
+    return target
 
 
 def _argv(lowering: Lowering, instruction: kinds.Run) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from sampan.builder.dockerfile.expand import expand
 from sampan.builder.dockerfile.instructions import Arg
 from sampan.builder.dockerfile.stages import Dockerfile
+from sampan.builder.epoch import EPOCH_ARGUMENT
 from sampan.oci.platform import Platform
 
 PROXIES = frozenset(
@@ -19,6 +20,9 @@ PROXIES = frozenset(
     for upper in ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
     for name in (upper, upper.lower())
 )
+
+
+_CONTROL = "BUILDKIT_"  # arguments to the builder itself
 
 
 def platform_arguments(target: Platform, build: Platform, stage: str) -> dict[str, str]:
@@ -96,4 +100,5 @@ def unused_arguments(dockerfile: Dockerfile, given: Mapping[str, str | None]) ->
         for instruction in stage.instructions:
             if isinstance(instruction, Arg):
                 declared |= {name for name, _ in instruction.names}
-    return sorted(set(given) - declared - PROXIES)
+    unused = set(given) - declared - PROXIES - {EPOCH_ARGUMENT}
+    return sorted(name for name in unused if not name.startswith(_CONTROL))

@@ -4,22 +4,26 @@
 the one after it. Nothing here touches files: a whole stage is lowered before its first step runs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
-from sampan.builder.dockerfile.expand import expand, expand_body
+from sampan.builder.dockerfile.expand import expand, expand_body, expand_words
 from sampan.builder.executor import StepSession
 from sampan.builder.exporters import ImageExporter, StepRecord
+from sampan.builder.fetched import Downloader
 from sampan.builder.graph import StepLabel, Vertex
-from sampan.builder.lower.scope import StageScope
+from sampan.builder.lower.scope import PROXIES, StageScope
 from sampan.builder.ops.config import ConfigOp
-from sampan.builder.ops.file import Downloader
+from sampan.builder.step_mounts import StepMounts
 from sampan.builder.workspace import Workspaces
 from sampan.lib.workers import Workers
 from sampan.oci.image_config import ImageRunConfig
 from sampan.oci.platform import Platform
+
+# By the name of a stage, a named context or an image; "" is the build context.
+SourceOf = Callable[[str], Vertex]
 
 DEFAULT_SHELL = ("/bin/sh", "-c")
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -36,6 +40,8 @@ class Parts:
     workers: Workers
     platform: Platform
     network_mode: str
+    step_mounts: StepMounts
+    entitlements: frozenset[str]
 
 
 class Lowering:
@@ -59,6 +65,7 @@ class Lowering:
         self.parts = parts
         self.escape = escape
         self.cmd_set = False
+        self._undefined: set[str] = set()
         self.label: StepLabel | None = None
         self.shows_result = True
 
@@ -76,10 +83,21 @@ class Lowering:
         return self.scope.visible(self.environment)
 
     def expand(self, word: str) -> str:
-        return expand(word, self.variables(), self.escape)
+        return expand(word, self._watched(), self.escape)
+
+    def expand_words(self, word: str) -> list[str]:
+        return expand_words(word, self._watched(), self.escape)
 
     def expand_body(self, text: str) -> str:
-        return expand_body(text, self.variables(), self.escape)
+        return expand_body(text, self._watched(), self.escape)
+
+    def take_undefined(self) -> list[str]:
+        """Names that were expanded since the last time, and that nobody ever declared."""
+        found, self._undefined = self._undefined - self.scope.declared - PROXIES, set()
+        return sorted(found)
+
+    def _watched(self) -> dict[str, str]:
+        return _Watched(self.variables(), self._undefined)
 
     # --- what they leave --------------------------------------------------------------------
 
@@ -94,6 +112,7 @@ class Lowering:
             config=self.config,
             author=self.author,
             platform=self.parts.platform,
+            epoch_ns=self.parts.workspaces.epoch_ns,
         )
 
     def nop(self, text: str, *, notice: str = "") -> None:
@@ -109,6 +128,19 @@ class Lowering:
     def add(self, vertex: Vertex) -> None:
         self.last = vertex
         self.chain.append(vertex)
+
+
+class _Watched(dict[str, str]):
+    """Notes names that it lacks; see expand.py."""
+
+    def __init__(self, known: Mapping[str, str], missed: set[str]) -> None:
+        super().__init__(known)
+        self._missed = missed
+
+    def __missing__(self, name: str) -> str:
+        if name.isidentifier():
+            self._missed.add(name)
+        return ""
 
 
 def environment(config: ImageRunConfig) -> dict[str, str]:

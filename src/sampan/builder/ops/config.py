@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from sampan.builder import progress
-from sampan.builder.cache import cache_key
+from sampan.builder.cache_keys import Key, cache_key
 from sampan.builder.exporters import ImageExporter, StepRecord
 from sampan.builder.graph import Result
 from sampan.builder.ops.states import state_of
@@ -30,9 +30,9 @@ class ConfigOp:
         self._workers = workers
         self._notice = notice
 
-    async def key(self, inputs: Sequence[Result]) -> str | None:
+    async def key(self, inputs: Sequence[Result]) -> Key | None:
         record = msgspec.to_builtins(self._record)
-        return cache_key("config", inputs[0].identity, record)
+        return cache_key("config", inputs[0].identity, **record)
 
     async def run(self, inputs: Sequence[Result], emit: Emit) -> Result:
         if self._notice:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from sampan.builder.cache_keys import Key
 from sampan.builder.graph import Result
 from sampan.builder.progress import Emit
 from sampan.builder.results import Files, State
@@ -48,7 +49,7 @@ class ImageSource:
         self._pull = pull
         self._is_from_flag = is_from_flag
 
-    async def key(self, inputs: Sequence[Result]) -> str | None:
+    async def key(self, inputs: Sequence[Result]) -> Key | None:
         return None
 
     async def run(self, inputs: Sequence[Result], emit: Emit) -> Result:
@@ -66,7 +67,7 @@ class ImageSource:
 class ScratchSource:
     """FROM scratch: nothing."""
 
-    async def key(self, inputs: Sequence[Result]) -> str | None:
+    async def key(self, inputs: Sequence[Result]) -> Key | None:
         return None
 
     async def run(self, inputs: Sequence[Result], emit: Emit) -> Result:
@@ -96,7 +97,7 @@ class ContextSource:
         self._context = context
         self._whole = whole
 
-    async def key(self, inputs: Sequence[Result]) -> str | None:
+    async def key(self, inputs: Sequence[Result]) -> Key | None:
         return None
 
     async def run(self, inputs: Sequence[Result], emit: Emit) -> Result:

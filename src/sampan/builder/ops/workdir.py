@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from sampan.builder import progress
-from sampan.builder.cache import cache_key
+from sampan.builder.cache_keys import Key, cache_key
 from sampan.builder.exporters import ImageExporter, StepRecord
 from sampan.builder.graph import Result
 from sampan.builder.ops.states import state_of
@@ -41,9 +41,9 @@ class WorkdirOp:
         self._exporter = exporter
         self._workers = workers
 
-    async def key(self, inputs: Sequence[Result]) -> str | None:
+    async def key(self, inputs: Sequence[Result]) -> Key | None:
         record = msgspec.to_builtins(self._record)
-        return cache_key("workdir", inputs[0].identity, self._path, record)
+        return cache_key("workdir", inputs[0].identity, path=self._path, **record)
 
     async def run(self, inputs: Sequence[Result], emit: Emit) -> Result:
         state = state_of(inputs[0])

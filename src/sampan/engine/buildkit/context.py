@@ -21,13 +21,14 @@ from sampan.builder.context import (
 )
 from sampan.builder.dockerfile import instructions as kinds
 from sampan.builder.dockerfile.ignore import IgnoreRules
+from sampan.builder.dockerfile.run_mounts import MountKind
 from sampan.builder.dockerfile.stages import Dockerfile
 from sampan.builder.given import GivenFiles
 from sampan.builder.trees import Tree
-from sampan.engine.buildkit.sessions import Caller
 from sampan.engine.buildkit.transfer import fetch
 from sampan.engine.buildkit.vertices import Vertices
 from sampan.errors import InvalidArgument, SampanError
+from sampan.rpc.calls import Caller
 
 IGNORE_FILE = ".dockerignore"
 
@@ -176,19 +177,26 @@ def named_paths(file: Dockerfile) -> list[str] | None:
     found: dict[str, None] = {}
     for stage in file.stages:
         for step in stage.instructions:
-            if isinstance(step, kinds.OnBuild) or not isinstance(step, kinds.Copy):
-                continue
-            if step.from_stage:
-                continue
-            inline = {heredoc.word for heredoc in step.heredocs}
-            for source in step.sources:
-                if source in inline or "://" in source:
-                    continue
+            for source in _context_sources(step):
                 path = source.lstrip("/")
                 if "$" in path or path.strip("./") == "" or ".." in path.split("/"):
                     return None
-                found[path.removeprefix("./")] = None
+                found[path.removeprefix("./").replace("/./", "/")] = None
     return list(found)
+
+
+def _context_sources(step: kinds.Instruction) -> list[str]:
+    """As written; empty for the whole context."""
+    if isinstance(step, kinds.Copy) and not step.from_stage:
+        inline = {heredoc.word for heredoc in step.heredocs}
+        return [one for one in step.sources if one not in inline and "://" not in one]
+    if isinstance(step, kinds.Run):
+        return [
+            mount.source
+            for mount in step.mounts
+            if not mount.source_name and (mount.kind == MountKind.BIND or "$" in mount.kind)
+        ]
+    return []
 
 
 def _text(tree: ContextTree, name: str) -> str | None:

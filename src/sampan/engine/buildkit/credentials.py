@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 
-from sampan.engine.buildkit.sessions import Caller, ask
 from sampan.registry.keychain import ANONYMOUS, Credentials
 from sampan.registry.settings import HUB_DOMAIN, HUB_REGISTRY
+from sampan.rpc.calls import Caller, ask
 from sampan.wire.buildkit.protobuf import decode, encode
 from sampan.wire.buildkit.session import CREDENTIALS, CredentialsReply, CredentialsRequest
 

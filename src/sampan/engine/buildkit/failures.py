@@ -11,60 +11,13 @@ from collections.abc import Sequence
 import msgspec
 
 from sampan.builder.dockerfile.source import BadInstruction
-from sampan.builder.lower.process import NeedsBuildKit
 from sampan.builder.ops.exec import CommandFailed
-from sampan.errors import (
-    AlreadyExists,
-    Cancelled,
-    Denied,
-    InvalidArgument,
-    NotFound,
-    SampanError,
-    Unauthenticated,
-    Unavailable,
-    Unsupported,
-)
-from sampan.wire.buildkit.common import AnyValue, Code, Status
+from sampan.errors import Cancelled, SampanError
+from sampan.rpc.calls import CallFailed, failure
+from sampan.wire.buildkit.common import AnyValue, Code
 
 _SOURCE_TYPE = "github.com/moby/buildkit/errdefs.Source+json"
 _SHOWN_BYTES = 64 << 10  # details travel in a header: longer Dockerfiles aren't quoted
-
-_CODES: dict[type[SampanError], Code] = {
-    InvalidArgument: Code.INVALID_ARGUMENT,
-    NotFound: Code.NOT_FOUND,
-    AlreadyExists: Code.ALREADY_EXISTS,
-    Denied: Code.PERMISSION_DENIED,
-    Unauthenticated: Code.UNAUTHENTICATED,
-    Unavailable: Code.UNAVAILABLE,
-    Unsupported: Code.UNIMPLEMENTED,
-    Cancelled: Code.CANCELLED,
-}
-
-
-class CallFailed(SampanError):
-    """A call ended with this status: the other side's, or one that is to be sent as it is."""
-
-    def __init__(self, status: Status) -> None:
-        super().__init__(status.message or f"gRPC status {status.code}")
-        self.status = status
-
-
-class SessionLost(Unavailable):
-    def __init__(self) -> None:
-        super().__init__("the client's session has ended")
-
-
-def failure(code: Code, message: str, details: Sequence[AnyValue] = ()) -> CallFailed:
-    return CallFailed(Status(code, message, list(details)))
-
-
-def status_of(error: SampanError) -> Status:
-    """Every failure of a build is UNKNOWN for BuildKit's clients but these kinds."""
-    if isinstance(error, CallFailed):
-        return error.status
-    code = next((_CODES[kind] for kind in type(error).__mro__ if kind in _CODES), Code.UNKNOWN)
-    message = f"{error.message} ({error.hint})" if error.hint else error.message
-    return Status(code, message)
 
 
 def build_failure(error: SampanError, details: Sequence[AnyValue] = ()) -> CallFailed:
@@ -83,8 +36,6 @@ def build_text(error: SampanError) -> str:
             return f'process "{command}" did not complete successfully: exit code: {error.code}'
         case BadInstruction():
             return f"dockerfile parse error on line {error.where.first_line}: {error.reason}"
-        case NeedsBuildKit():
-            return f"the --{error.flag} option is not supported by this engine's builder"
         case _:
             return f"{error.message} ({error.hint})" if error.hint else error.message
 

@@ -6,16 +6,24 @@ Failures carry the lines of the Dockerfile that they are about. Whatever was fet
 the build's scratch directory.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from sampan.builder.build import BuildSpec
+from sampan.builder.build_spec import BuildSpec
+from sampan.builder.cache import Made
+from sampan.builder.context import ignore_rules
+from sampan.builder.dockerfile.ignore import IgnoreRules
 from sampan.builder.dockerfile.source import BadInstruction, DockerfileSyntax, SourceRange
 from sampan.builder.dockerfile.stages import Dockerfile, parse_dockerfile
+from sampan.builder.epoch import epoch_of
+from sampan.builder.given_secrets import Lent
 from sampan.builder.lower.scope import unused_arguments
 from sampan.builder.named import Named
 from sampan.builder.ops.source import Context, GivenContext
 from sampan.builder.results import State
+from sampan.engine.build_bases import CredentialSource
+from sampan.engine.build_caches import INLINE, CacheOption
 from sampan.engine.build_remote import UrlDownloader
 from sampan.engine.buildkit.context import (
     ClientFiles,
@@ -25,17 +33,44 @@ from sampan.engine.buildkit.context import (
 )
 from sampan.engine.buildkit.credentials import SessionCredentials
 from sampan.engine.buildkit.failures import build_failure, build_text, source_detail
+from sampan.engine.buildkit.lending import SessionAgents, SessionSecrets
+from sampan.engine.buildkit.linting import lint_metadata
 from sampan.engine.buildkit.named import NamedContexts
 from sampan.engine.buildkit.options import FrontendOptions, parse_options
-from sampan.engine.buildkit.sessions import Caller, Sessions
+from sampan.engine.buildkit.sessions import Sessions
+from sampan.engine.buildkit.uploads import take_upload
 from sampan.engine.buildkit.vertices import Vertices
 from sampan.engine.builds import Builds, EmptyDockerfile, remote_context
-from sampan.errors import SampanError, Unsupported
+from sampan.errors import SampanError
+from sampan.lib.cleanup import shielded
 from sampan.lib.workers import Workers
+from sampan.rpc.calls import Caller
 from sampan.store.images import ImageStore
-from sampan.wire.buildkit.common import Definition
+from sampan.wire.buildkit.common import Definition, SourceInfo
+from sampan.wire.buildkit.session import UPLOAD_URL
 
-_CLIENT_UPLOAD = "http://buildkit-session/"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildCall:
+    """What comes with a frontend's request. `name` is what the result will be called, if known;
+    `imports` and `exports` are build caches."""
+
+    session: str
+    vertices: Vertices
+    inputs: Mapping[str, Definition] = field(default_factory=dict)
+    entitlements: frozenset[str] = frozenset()
+    name: str = ""
+    imports: tuple[CacheOption, ...] = ()
+    exports: tuple[CacheOption, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FrontendResult:
+    """An image (or nothing), or an answer about the Dockerfile."""
+
+    state: State = field(default_factory=State)
+    epoch_ns: int | None = None
+    metadata: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class DockerfileFrontend:
@@ -50,36 +85,33 @@ class DockerfileFrontend:
         self._workers = workers
 
     async def build(
-        self,
-        frontend: str,
-        attributes: Mapping[str, str],
-        *,
-        inputs: Mapping[str, Definition],
-        session: str,
-        vertices: Vertices,
-    ) -> State:
+        self, frontend: str, attributes: Mapping[str, str], call: BuildCall
+    ) -> FrontendResult:
         """Raises CallFailed with the words and details that BuildKit's clients show."""
         try:
             options = parse_options(frontend, attributes)
-            named = NamedContexts(images=self._images, inputs=inputs)
-            return await self._build(options, named, session, vertices)
+            call.vertices.explain = options.explain
+            async with self._builds.scratch_directory() as scratch:
+                downloader = UrlDownloader(scratch, self._workers)
+                named = NamedContexts(
+                    images=self._images,
+                    inputs=call.inputs,
+                    downloader=downloader,
+                    scratch=scratch,
+                    workers=self._workers,
+                )
+                run = _Run(
+                    self._builds,
+                    self._sessions,
+                    self._workers,
+                    options=options,
+                    named=named,
+                    downloader=downloader,
+                    call=call,
+                )
+                return await run.build(scratch)
         except SampanError as error:
             raise build_failure(error) from error
-
-    async def _build(
-        self, options: FrontendOptions, named: NamedContexts, session: str, vertices: Vertices
-    ) -> State:
-        async with self._builds.scratch_directory() as scratch:
-            run = _Run(
-                self._builds,
-                self._sessions,
-                self._workers,
-                options=options,
-                named=named,
-                session=session,
-                vertices=vertices,
-            )
-            return await run.build(scratch)
 
 
 class _Run:
@@ -91,18 +123,19 @@ class _Run:
         *,
         options: FrontendOptions,
         named: NamedContexts,
-        session: str,
-        vertices: Vertices,
+        downloader: UrlDownloader,
+        call: BuildCall,
     ) -> None:
         self._builds = builds
         self._sessions = sessions
         self._workers = workers
         self._options = options
         self._named = named
-        self._session = session
-        self._vertices = vertices
+        self._downloader = downloader
+        self._call = call
+        self._vertices = call.vertices
 
-    async def build(self, scratch: Path) -> State:
+    async def build(self, scratch: Path) -> FrontendResult:
         files = ClientFiles(caller_of=self._caller, vertices=self._vertices, scratch=scratch)
         with files:
             options = self._options
@@ -113,6 +146,9 @@ class _Run:
             ignore = source.ignore
             if ignore is None:
                 ignore = await files.ignore_rules(options.context_directory)
+            rules = IgnoreRules(ignore)
+            if options.lints:
+                return self._lint(source, rules)
             dockerfile = self._parse(source)
             context = FetchedContext(
                 files,
@@ -120,20 +156,36 @@ class _Run:
                 ignore=ignore,
                 only=named_paths(dockerfile),
             )
-            return await self._solve(source, dockerfile, context, named, scratch)
+            return await self._solve(
+                source, dockerfile, context, named, rules=rules, scratch=scratch
+            )
 
-    async def _remote(self, named: Mapping[str, Named], scratch: Path) -> State:
-        """The context is a URL, and the Dockerfile lies in it."""
+    def _lint(self, source: DockerfileText, rules: IgnoreRules) -> FrontendResult:
+        found = lint_metadata(
+            source.name, source.text, self._options.build_args, excluded=_excluding(rules)
+        )
+        return FrontendResult(metadata=found)
+
+    async def _remote(self, named: Mapping[str, Named], scratch: Path) -> FrontendResult:
+        """The context is a URL or an upload, and the Dockerfile lies in it."""
         url = self._options.remote
-        if url.startswith(_CLIENT_UPLOAD):
-            raise Unsupported("a context from standard input is not supported by this engine")
-        path = await UrlDownloader(scratch).context(url)
+        if url.startswith(UPLOAD_URL):
+            path = scratch / "upload"
+            await take_upload(await self._caller_of_build(), url, path, self._workers)
+        else:
+            path = await self._downloader.context(url)
         tree = await self._workers.run(remote_context, path, scratch)
         with tree:
-            text = await self._workers.run(tree.read_text, self._options.filename)
-            source = DockerfileText(self._options.filename, text, None)
-            context = GivenContext(tree)
-            return await self._solve(source, self._parse(source), context, named, scratch)
+            name = self._options.filename
+            text = await self._workers.run(tree.read_text, name)
+            source = DockerfileText(name, text, None)
+            rules = await self._workers.run(ignore_rules, tree, name)
+            if self._options.lints:
+                return self._lint(source, rules)
+            context = GivenContext(tree.without(rules.excluded) if rules else tree)
+            return await self._solve(
+                source, self._parse(source), context, named, rules=rules, scratch=scratch
+            )
 
     def _parse(self, source: DockerfileText) -> Dockerfile:
         try:
@@ -145,6 +197,8 @@ class _Run:
             raise self._failure(error, source, error.where) from error
         except SampanError as error:
             raise self._failure(error, source, None) from error
+        text = source.text.encode("utf-8", "surrogateescape")
+        self._vertices.source = SourceInfo(source.name, text, "Dockerfile")
         self._note_syntax(dockerfile)
         return dockerfile
 
@@ -159,41 +213,74 @@ class _Run:
         dockerfile: Dockerfile,
         context: Context,
         named: Mapping[str, Named],
+        *,
+        rules: IgnoreRules,
         scratch: Path,
-    ) -> State:
+    ) -> FrontendResult:
         options = self._options
-        builder = self._builds.builder(SessionCredentials(self._caller_of_build))
+        agents = SessionAgents(self._caller_of_build, scratch)
+        credentials = SessionCredentials(self._caller_of_build)
+        imports = await self._builds.caches.sources(
+            self._call.imports, credentials, self._vertices.warn
+        )
+        builder = self._builds.builder(credentials, imports=imports)
+        steps: list[Made] = []
         spec = BuildSpec(
             dockerfile=dockerfile,
             target=options.target,
             build_args=options.build_args,
             labels=options.labels,
             use_cache=options.use_cache,
+            no_cache_stages=options.no_cache_stages,
             pull=options.pull,
             platform=options.platform,
             host=options.host,
             named=named,
+            lent=Lent(SessionSecrets(self._caller_of_build), agents),
+            entitlements=self._call.entitlements,
+            excluded=_excluding(rules),
+            inline_cache=any(one.kind == INLINE for one in self._call.exports),
+            name=self._call.name,
+            filename=options.filename,
         )
         try:
             state = await builder.build(
                 spec,
                 context,
-                downloader=UrlDownloader(scratch),
+                downloader=self._downloader,
                 scratch=scratch,
                 emit=self._vertices,
+                steps=steps,
             )
         except SampanError as error:
             self._vertices.fail(build_text(error))
             where = getattr(error, "where", None) or self._vertices.where
             raise self._failure(error, source, where) from error
+        finally:
+            await shielded(agents.aclose, what="ssh agents of a build")
         self._note_unused(dockerfile)
-        return state
+        await self._export_caches(steps, state, credentials)
+        return FrontendResult(state, epoch_ns=epoch_of(options.build_args))
+
+    async def _export_caches(
+        self, steps: Sequence[Made], state: State, credentials: CredentialSource
+    ) -> None:
+        for target in self._call.exports:
+            if target.kind == INLINE:
+                continue
+            vertex = self._vertices.begin(f"exporting cache to {target.kind}")
+            try:
+                await self._builds.caches.write(target, steps, state, credentials)
+            except SampanError as error:
+                vertex.fail(error.message)
+                raise
+            vertex.done()
 
     def _note_unused(self, dockerfile: Dockerfile) -> None:
         given = {
             name: value
             for name, value in self._options.build_args.items()
-            if not name.startswith("BUILDKIT_") and name != "SOURCE_DATE_EPOCH"
+            if not name.startswith("BUILDKIT_")
         }
         names = unused_arguments(dockerfile, given)
         if names:
@@ -210,7 +297,11 @@ class _Run:
         return build_failure(error, details)
 
     async def _caller(self, directory: str) -> Caller:
-        return await self._sessions.get(self._options.sessions.get(directory) or self._session)
+        return await self._sessions.get(self._options.sessions.get(directory) or self._call.session)
 
     async def _caller_of_build(self) -> Caller:
-        return await self._sessions.get(self._session)
+        return await self._sessions.get(self._call.session)
+
+
+def _excluding(rules: IgnoreRules) -> Callable[[str], bool] | None:
+    return rules.excluded if rules else None

@@ -3,18 +3,26 @@
     context:NAME = docker-image://alpine:3    an image
     context:NAME = local:NAME                 a directory of the client's
     context:NAME = input:KEY                  another build's result, in the request's inputs
+    context:NAME = https://..., git@...       a repository or an archive, fetched when needed
 
 Results travel through the client as an LLB definition, which it passes on without looking inside;
 ours has one source operation that names the image by its id.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
+from sampan.builder.git_url import parse_git_url
 from sampan.builder.named import Named, NamedFiles, NamedImage, NamedState
 from sampan.builder.results import State
+from sampan.builder.trees import Tree
+from sampan.engine.build_remote import UrlDownloader
 from sampan.engine.buildkit.context import ClientFiles, FetchedContext
+from sampan.engine.builds import remote_context
 from sampan.errors import InvalidArgument, Unsupported
+from sampan.lib.workers import Workers
 from sampan.oci.digest import Digest
 from sampan.store.images import ImageStore
 from sampan.wire.buildkit.common import Definition, Op, OpInput, SourceOp
@@ -38,12 +46,45 @@ def definition_of(state: State) -> Definition | None:
     return Definition([source, encode(Op(inputs=[OpInput(digest)]))])
 
 
+class RemoteContext:
+    """See ops.source.Context. What was fetched lies in the build's scratch directory."""
+
+    def __init__(
+        self, url: str, downloader: UrlDownloader, scratch: Path, workers: Workers
+    ) -> None:
+        self._url = url
+        self._downloader = downloader
+        self._scratch = scratch
+        self._workers = workers
+        self._fetching: asyncio.Future[Tree] | None = None
+
+    async def tree(self, *, whole: bool) -> Tree:
+        if self._fetching is None:
+            self._fetching = asyncio.ensure_future(self._fetch())
+        return await asyncio.shield(self._fetching)
+
+    async def _fetch(self) -> Tree:
+        path = await self._downloader.context(self._url)
+        return await self._workers.run(remote_context, path, self._scratch)
+
+
 class NamedContexts:
     """`inputs` are the results that came with the request."""
 
-    def __init__(self, *, images: ImageStore, inputs: Mapping[str, Definition]) -> None:
+    def __init__(
+        self,
+        *,
+        images: ImageStore,
+        inputs: Mapping[str, Definition],
+        downloader: UrlDownloader,
+        scratch: Path,
+        workers: Workers,
+    ) -> None:
         self._images = images
         self._inputs = inputs
+        self._downloader = downloader
+        self._scratch = scratch
+        self._workers = workers
 
     def resolve(self, named: Mapping[str, str], files: ClientFiles) -> dict[str, Named]:
         """Blocking. Raises Unsupported, UnknownInput."""
@@ -57,6 +98,8 @@ class NamedContexts:
             return NamedFiles(FetchedContext(files, directory, ignore=None, only=None))
         if value.startswith(_INPUT):
             return NamedState(self._result(value.removeprefix(_INPUT)))
+        if parse_git_url(value) is not None or value.startswith(("http://", "https://")):
+            return NamedFiles(RemoteContext(value, self._downloader, self._scratch, self._workers))
         raise Unsupported(f"the named context {name}={value} is not supported by this engine")
 
     def _result(self, key: str) -> State:

@@ -1,6 +1,7 @@
 """The attributes of a frontend request, checked: what to build and how.
 
     filename, target, platform, no-cache, image-resolve-mode, build-arg:NAME, label:NAME
+    requestid                                          frontend.lint: check the Dockerfile only
     contextkey, dockerfilekey, local-sessionid:NAME    where files come from
     context                                            a URL, instead of the client's files
     context:NAME                                       what a FROM or --from of that name means
@@ -22,6 +23,8 @@ DOCKERFILE_FRONTEND = "dockerfile.v0"
 GATEWAY_FRONTEND = "gateway.v0"
 
 _BUILD_ARG, _LABEL, _CONTEXT, _SESSION = "build-arg:", "label:", "context:", "local-sessionid:"
+EXPLAIN_ARGUMENT = "SAMPAN_EXPLAIN"
+LINT_REQUEST = "frontend.lint"
 _NETWORKS = {"": "", "default": "", "host": "host", "none": "none"}
 
 
@@ -44,6 +47,7 @@ class FrontendOptions:
     build_args: Mapping[str, str | None]
     labels: Mapping[str, str]
     use_cache: bool
+    no_cache_stages: frozenset[str]
     pull: bool
     platform: Platform | None
     host: HostSettings
@@ -53,6 +57,8 @@ class FrontendOptions:
     sessions: Mapping[str, str]
     named: Mapping[str, str]
     ignored_syntax: str
+    explain: bool  # say of each step why it isn't cached
+    lints: bool  # only check the Dockerfile
 
 
 def parse_options(frontend: str, attributes: Mapping[str, str]) -> FrontendOptions:
@@ -64,9 +70,16 @@ def parse_options(frontend: str, attributes: Mapping[str, str]) -> FrontendOptio
     return FrontendOptions(
         filename=attributes.get("filename", "") or DEFAULT_DOCKERFILE,
         target=attributes.get("target", ""),
-        build_args=_prefixed(attributes, _BUILD_ARG),
+        build_args={
+            name: value
+            for name, value in _prefixed(attributes, _BUILD_ARG).items()
+            if name != EXPLAIN_ARGUMENT
+        },
         labels=_prefixed(attributes, _LABEL),
-        use_cache="no-cache" not in attributes,
+        use_cache=attributes.get("no-cache") != "",
+        no_cache_stages=frozenset(
+            name.strip().lower() for name in attributes.get("no-cache", "").split(",") if name
+        ),
         pull=attributes.get("image-resolve-mode", "") == "pull",
         platform=parse_platform(platform) if platform else None,
         host=_host(attributes),
@@ -76,12 +89,14 @@ def parse_options(frontend: str, attributes: Mapping[str, str]) -> FrontendOptio
         sessions=_prefixed(attributes, _SESSION),
         named=_prefixed(attributes, _CONTEXT),
         ignored_syntax=attributes.get("source", "") if frontend == GATEWAY_FRONTEND else "",
+        explain=attributes.get(_BUILD_ARG + EXPLAIN_ARGUMENT, "") not in {"", "0", "false"},
+        lints=attributes.get("requestid", "") == LINT_REQUEST,
     )
 
 
 def _refuse(attributes: Mapping[str, str]) -> None:
     request = attributes.get("requestid", "")
-    if request:
+    if request not in {"", LINT_REQUEST}:
         raise Unsupported(f"the frontend request {request} is not supported by this engine")
     if "," in attributes.get("platform", ""):
         raise Unsupported("building for several platforms at once is not supported by this engine")

@@ -6,39 +6,11 @@ session and the engine calls back. The two arrive on different connections, in a
 """
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol
 
 from sampan.errors import InvalidArgument, NotFound
+from sampan.rpc.calls import Caller
 
 WAIT_S = 10.0
-
-Metadata = Sequence[tuple[str, str]]
-
-
-class Exchange(Protocol):
-    """One call in progress; messages are encoded protobuf."""
-
-    async def send(self, message: bytes) -> None: ...
-
-    async def finish(self) -> None:
-        """Nothing more is sent."""
-        ...
-
-    async def receive(self) -> bytes | None:
-        """None at the end. Raises CallFailed with the client's status, or SessionLost."""
-        ...
-
-
-class Caller(Protocol):
-    """The services of one client."""
-
-    def supports(self, method: str) -> bool: ...
-
-    def call(
-        self, method: str, metadata: Metadata = ()
-    ) -> AbstractAsyncContextManager[Exchange]: ...
 
 
 class NoSession(NotFound):
@@ -83,14 +55,3 @@ class Sessions:
         except TimeoutError:
             raise NoSession(identifier) from None
         return self._callers[identifier]
-
-
-async def ask(caller: Caller, method: str, message: bytes) -> bytes:
-    """A call with one message each way. Raises CallFailed, SessionLost."""
-    async with caller.call(method) as exchange:
-        await exchange.send(message)
-        await exchange.finish()
-        reply = await exchange.receive()
-        while await exchange.receive() is not None:
-            pass
-    return reply or b""

@@ -15,18 +15,18 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 
-from sampan.builder.results import State
-from sampan.engine.buildkit.exporting import ResultExporter, exporters_of
-from sampan.engine.buildkit.failures import CallFailed, failure
-from sampan.engine.buildkit.frontend import DockerfileFrontend
+from sampan.engine.build_caches import CacheOption, check_targets
+from sampan.engine.buildkit.exporting import BuildResult, ResultExporter, exporters_of
+from sampan.engine.buildkit.frontend import BuildCall, DockerfileFrontend, FrontendResult
 from sampan.engine.buildkit.named import definition_of
 from sampan.engine.buildkit.status_log import StatusLog
 from sampan.engine.buildkit.vertices import Vertices
 from sampan.errors import InvalidArgument, NotFound, Unsupported
 from sampan.lib.ids import random_id
 from sampan.oci import image_config
+from sampan.rpc.calls import CallFailed, failure
 from sampan.wire.buildkit.common import Code, Definition
-from sampan.wire.buildkit.control import SolveRequest, StatusResponse
+from sampan.wire.buildkit.control import CacheOptions, SolveRequest, StatusResponse
 from sampan.wire.buildkit.gateway import FrontendRequest, Ref, Result, ReturnRequest
 
 WAIT_S = 10.0
@@ -41,13 +41,20 @@ class NoBuild(NotFound):
 class _Build:
     """One client's build. `returned` is what the client wants exported, None for nothing."""
 
-    def __init__(self, reference: str, session: str) -> None:
-        self.session = session
+    def __init__(self, request: SolveRequest) -> None:
+        self.session = request.Session
+        self.entitlements = frozenset(request.Entitlements)
+        self.name = _name_of(request)
+        caches = request.Cache or CacheOptions()
+        self.imports = tuple(CacheOption(one.Type, one.Attrs) for one in caches.Imports)
+        self.exports = tuple(CacheOption(one.Type, one.Attrs) for one in caches.Exports)
         self.log = StatusLog()
-        self.vertices = Vertices(self.log, reference)
-        self.results: dict[str, State] = {}
-        self.returned: asyncio.Future[State | None] = asyncio.get_running_loop().create_future()
-        self.frontends: set[asyncio.Task[State]] = set()
+        self.vertices = Vertices(self.log, request.Ref)
+        self.results: dict[str, FrontendResult] = {}
+        self.returned: asyncio.Future[FrontendResult | None] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self.frontends: set[asyncio.Task[FrontendResult]] = set()
         self.ended = False
 
     async def end(self) -> None:
@@ -76,19 +83,23 @@ class Solves:
         build = await self._begin(request)
         try:
             exporters = exporters_of(request)  # before anything is built for nothing
+            check_targets(build.exports)
+            wanted: FrontendResult | None
             if request.Frontend:
-                state = await self._run(
+                wanted = await self._run(
                     build, request.Frontend, request.FrontendAttrs, request.FrontendInputs
                 )
-                wanted: State | None = state
             elif _has_ops(request.definition):
                 raise Unsupported("LLB definitions are not supported: use the Dockerfile frontend")
             else:
                 wanted = await build.returned
-            if wanted is None or wanted.image is None:
+            if wanted is None:
                 return {}
+            if wanted.state.image is None:
+                return {name: value.decode() for name, value in wanted.metadata.items()}
+            result = BuildResult(wanted.state.image, wanted.epoch_ns)
             return await self._exporter.export(
-                wanted.image, exporters, session=build.session, vertices=build.vertices
+                result, exporters, session=build.session, vertices=build.vertices
             )
         finally:
             await build.end()
@@ -100,12 +111,12 @@ class Solves:
             if _has_ops(request.definition):
                 raise Unsupported("LLB definitions are not supported: use the Dockerfile frontend")
             return Result(ref=Ref())
-        state = await self._run(
+        result = await self._run(
             build, request.Frontend, request.FrontendOpt, request.FrontendInputs
         )
         identifier = random_id()[:24]
-        build.results[identifier] = state
-        metadata = {}
+        build.results[identifier] = result
+        state, metadata = result.state, dict(result.metadata)
         if state.image is not None:
             metadata["containerimage.config"] = image_config.encode(state.image.spec)
         return Result(ref=Ref(identifier, definition_of(state)), metadata=metadata)
@@ -133,18 +144,19 @@ class Solves:
         frontend: str,
         attributes: Mapping[str, str],
         inputs: Mapping[str, Definition],
-    ) -> State:
+    ) -> FrontendResult:
         if build.ended:
             raise failure(Code.CANCELLED, "the build has ended")
-        task = asyncio.ensure_future(
-            self._frontend.build(
-                frontend,
-                attributes,
-                inputs=inputs,
-                session=build.session,
-                vertices=build.vertices,
-            )
+        call = BuildCall(
+            session=build.session,
+            vertices=build.vertices,
+            inputs=inputs,
+            entitlements=build.entitlements,
+            name=build.name,
+            imports=build.imports,
+            exports=build.exports,
         )
+        task = asyncio.ensure_future(self._frontend.build(frontend, attributes, call))
         build.frontends.add(task)
         task.add_done_callback(build.frontends.discard)
         try:
@@ -161,7 +173,7 @@ class Solves:
         known = self._builds.get(request.Ref)
         if not request.Ref or (known is not None and not known.ended):
             raise InvalidArgument(f"build {request.Ref!r} exists already or has no name")
-        build = _Build(request.Ref, request.Session)
+        build = _Build(request)
         async with self._changed:
             self._builds[request.Ref] = build
             self._builds.move_to_end(request.Ref)
@@ -180,11 +192,17 @@ class Solves:
         return self._builds[reference]
 
 
+def _name_of(request: SolveRequest) -> str:
+    """What the image will be called first of all; "" for none."""
+    names = (one.Attrs.get("name", "").split(",")[0] for one in request.Exporters)
+    return next(filter(None, names), "")
+
+
 def _has_ops(definition: Definition | None) -> bool:
     return definition is not None and bool(definition.ops)
 
 
-def _chosen(build: _Build, result: Result | None) -> State | None:
+def _chosen(build: _Build, result: Result | None) -> FrontendResult | None:
     if result is None:
         return None
     identifier = result.ref.id if result.ref is not None else result.refDeprecated

@@ -8,24 +8,29 @@ LLBBridge's calls name their build in a header.
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeVar
 
+from sampan.engine.build_cache_request import parse_terms
+from sampan.engine.build_cache_use import CacheRecord, Pruned, PruneWish
 from sampan.engine.buildkit.solves import Solves
 from sampan.oci.platform import host_platform
-from sampan.server.grpc.connection import Handler
-from sampan.server.grpc.streams import Stream
+from sampan.rpc.connection import Handler
+from sampan.rpc.streams import Stream
 from sampan.wire.buildkit.common import (
     BuildkitVersion,
     CapabilityRecord,
     Empty,
     PlatformMessage,
     WorkerRecord,
+    timestamp,
 )
 from sampan.wire.buildkit.control import (
     DiskUsageResponse,
     InfoResponse,
     ListWorkersResponse,
+    PruneRequest,
     SolveRequest,
     SolveResponse,
     StatusRequest,
+    UsageRecord,
 )
 from sampan.wire.buildkit.gateway import (
     FrontendRequest,
@@ -55,12 +60,14 @@ FRONTEND_CAPABILITIES = (
 Request = TypeVar("Request", bound=Message)
 
 
-class PruneBackend(Protocol):
-    async def prune(self) -> int: ...
+class CacheBackend(Protocol):
+    async def records(self) -> list[CacheRecord]: ...
+
+    async def prune(self, wish: PruneWish) -> Pruned: ...
 
 
 class BuildServices:
-    def __init__(self, *, solves: Solves, cache: PruneBackend) -> None:
+    def __init__(self, *, solves: Solves, cache: CacheBackend) -> None:
         self._solves = solves
         self._cache = cache
 
@@ -93,12 +100,20 @@ class BuildServices:
         return InfoResponse(_version())
 
     async def _disk_usage(self, _: Empty) -> Message:
-        """The cache is made of images: `docker images -a` shows their sizes."""
-        return DiskUsageResponse()
+        return DiskUsageResponse([_usage(record) for record in await self._cache.records()])
 
     async def _prune(self, stream: Stream) -> None:
-        await _read(stream, Empty)
-        await self._cache.prune()
+        request = await _read(stream, PruneRequest)
+        wish = PruneWish(
+            everything=request.all,
+            filters=parse_terms(request.filter),
+            unused_for_ns=request.keepDuration,
+            reserved_bytes=request.reservedSpace,
+            max_used_bytes=request.maxUsedSpace,
+            min_free_bytes=request.minFreeSpace,
+        )
+        for record in (await self._cache.prune(wish)).records:
+            await stream.send(encode(_usage(record)))
 
     async def _ping(self, _: Empty) -> Message:
         capabilities = [CapabilityRecord(name, Enabled=True) for name in FRONTEND_CAPABILITIES]
@@ -136,6 +151,21 @@ def _unary(kind: type[Request], method: Callable[[Request], Awaitable[Message]])
 
 def _version() -> BuildkitVersion:
     return BuildkitVersion(package="sampan", version=ENGINE_VERSION)
+
+
+def _usage(record: CacheRecord) -> UsageRecord:
+    return UsageRecord(
+        ID=record.id,
+        InUse=record.in_use,
+        Size=record.size_bytes,
+        CreatedAt=timestamp(record.created_ns),
+        LastUsedAt=timestamp(record.used_ns),
+        UsageCount=record.uses,
+        Description=record.description,
+        RecordType=record.kind,
+        Shared=record.shared,
+        Parents=list(record.parents),
+    )
 
 
 def _worker() -> WorkerRecord:

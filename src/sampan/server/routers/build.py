@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from sampan.engine.build_cache_request import parse_prune_query
+from sampan.engine.build_cache_use import Pruned, PruneWish
 from sampan.engine.build_request import BuildRequest, parse_build_query
 from sampan.server import streams
 from sampan.server.call import Call
@@ -19,9 +21,9 @@ class BuildsBackend(Protocol):
         """Reads the body to its end before the first object: clients deadlock otherwise."""
         ...
 
-    async def prune(self) -> int:
-        """Forget what nothing needs; the number of bytes freed."""
-        ...
+
+class CacheBackend(Protocol):
+    async def prune(self, wish: PruneWish) -> Pruned: ...
 
 
 class BuildKitBackend(Protocol):
@@ -33,8 +35,11 @@ class BuildKitBackend(Protocol):
 
 
 class BuildRouter:
-    def __init__(self, *, builds: BuildsBackend, buildkit: BuildKitBackend) -> None:
+    def __init__(
+        self, *, builds: BuildsBackend, buildkit: BuildKitBackend, cache: CacheBackend
+    ) -> None:
         self._builds = builds
+        self._cache = cache
         self._buildkit = buildkit
 
     def routes(self) -> list[Route]:
@@ -57,5 +62,10 @@ class BuildRouter:
         return call.empty(204)
 
     async def prune(self, call: Call) -> web.Response:
-        freed = await self._builds.prune()
-        return call.reply({"CachesDeleted": None, "SpaceReclaimed": freed})
+        pruned = await self._cache.prune(parse_prune_query(call.text))
+        return call.reply(
+            {
+                "CachesDeleted": [record.id for record in pruned.records] or None,
+                "SpaceReclaimed": pruned.freed_bytes,
+            }
+        )

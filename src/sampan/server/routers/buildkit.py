@@ -13,11 +13,13 @@ from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
 
-from sampan.engine.buildkit.sessions import Exchange, Metadata, Sessions, ask
+from sampan.engine.buildkit.sessions import Sessions
 from sampan.errors import InvalidArgument, SampanError
+from sampan.rpc.calls import Exchange, Metadata, ask
+from sampan.rpc.connection import SWITCH, GrpcConnection
 from sampan.server.call import Call
 from sampan.server.connection import Handed
-from sampan.server.grpc.connection import GrpcConnection
+from sampan.server.errors import expected
 from sampan.server.grpc.services import BuildServices
 from sampan.server.routes import Route
 from sampan.wire.buildkit.session import HEALTH
@@ -67,7 +69,11 @@ class BuildKitRouter:
     async def grpc(self, call: Call) -> web.StreamResponse:
         _check_upgrade(call)
         connection = GrpcConnection(
-            call.connection, calls_out=False, methods=self._services.methods()
+            call.connection,
+            calls_out=False,
+            methods=self._services.methods(),
+            greeting=SWITCH,
+            unexpected=_unexpected,
         )
         await connection.run()
         return Handed()
@@ -77,7 +83,7 @@ class BuildKitRouter:
         identifier = call.request.headers.get(_SESSION_ID, "")
         self._sessions.check_free(identifier)
         methods = call.request.headers.getall(_SESSION_METHOD, [])
-        connection = GrpcConnection(call.connection, calls_out=True, methods={})
+        connection = GrpcConnection(call.connection, calls_out=True, methods={}, greeting=SWITCH)
         client = ClientServices(connection, frozenset(method.lower() for method in methods))
         watching = asyncio.ensure_future(_watch_health(client, connection))
         try:
@@ -89,6 +95,10 @@ class BuildKitRouter:
             await asyncio.wait([watching])
             connection.close()
         return Handed()
+
+
+def _unexpected(error: Exception, path: str) -> SampanError:
+    return expected(error, what=path)
 
 
 def _check_upgrade(call: Call) -> None:

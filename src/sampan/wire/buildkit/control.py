@@ -151,5 +151,15 @@ class UsageRecord(Message):
 
 
 @dataclass(slots=True)
+class PruneRequest(Message):
+    filter: list[str] = texts(1)
+    all: bool = boolean(2)
+    keepDuration: int = integer(3)
+    reservedSpace: int = integer(4)
+    maxUsedSpace: int = integer(5)
+    minFreeSpace: int = integer(6)
+
+
+@dataclass(slots=True)
 class DiskUsageResponse(Message):
     record: list[UsageRecord] = messages(1, UsageRecord)

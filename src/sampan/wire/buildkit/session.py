@@ -1,6 +1,7 @@
-"""What a client serves over its session: files, credentials, secrets; and the methods' names.
+"""What a client serves over its session: files, credentials, secrets, agents; the methods' names.
 
-Field numbers are those of fsutil's types/{wire,stat}.proto and of BuildKit's session/*.proto.
+Field numbers are those of fsutil's types/{wire,stat}.proto and of BuildKit's session/*.proto. The
+headers belong to calls whose messages have no place for what they say.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,17 @@ FILES_IN = "/moby.filesync.v1.FileSync/DiffCopy"
 FILES_OUT = "/moby.filesync.v1.FileSend/DiffCopy"
 CREDENTIALS = "/moby.filesync.v1.Auth/Credentials"
 SECRET = "/moby.buildkit.secrets.v1.Secrets/GetSecret"  # noqa: S105 - a method's name
+CHECK_AGENT = "/moby.sshforward.v1.SSH/CheckAgent"
+FORWARD_AGENT = "/moby.sshforward.v1.SSH/ForwardAgent"
+UPLOAD = "/moby.upload.v1.Upload/Pull"
 HEALTH = "/grpc.health.v1.Health/Check"
+
+SSH_ID_HEADER = "buildkit.ssh.id"  # FORWARD_AGENT: which agent
+UPLOAD_PATH_HEADER = "urlpath"  # UPLOAD: the path of the URL that the build was given
+UPLOAD_URL = "http://buildkit-session/"  # begins URLs that mean an upload
+DIRECTORY_HEADER = "dir-name"  # FILES_IN: which of the client's directories
+EXCLUDE_HEADER, FOLLOW_HEADER = "exclude-patterns", "followpaths"  # FILES_IN: which of its files
+EXPORTER_HEADER = "buildkit-attachable-exporter-id"  # FILES_OUT: which exporter of the request
 
 
 class PacketType(IntEnum):
@@ -73,3 +84,8 @@ class SecretRequest(Message):
 @dataclass(slots=True)
 class SecretReply(Message):
     data: bytes = data(1)
+
+
+@dataclass(slots=True)
+class CheckAgentRequest(Message):
+    ID: str = text(1)

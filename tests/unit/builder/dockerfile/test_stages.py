@@ -75,7 +75,39 @@ MISTAKES = [
         "dockerfile parse error line 2: FROM isn't allowed as an ONBUILD trigger",
     ),
     ("FROM b\nARG =b\n", "dockerfile parse error line 2: ARG names can not be blank"),
-    ("FROM b\nCOPY --link a /\n", "dockerfile parse error line 2: Unknown flag: link"),
+    ("FROM b\nCOPY --unpack a /\n", "dockerfile parse error line 2: Unknown flag: unpack"),
+    ("FROM b\nADD --from=x a /\n", "dockerfile parse error line 2: Unknown flag: from"),
+    (
+        "FROM b\nCOPY --link=x a /\n",
+        "dockerfile parse error line 2: Expecting boolean value for flag link, not: x",
+    ),
+    (
+        "FROM b\nCOPY --from=$x a /\n",
+        (
+            "dockerfile parse error line 2: variable expansion is not supported for --from, define "
+            "a new stage with FROM using ARG from global scope as a workaround: $x"
+        ),
+    ),
+    (
+        "FROM b\nRUN --network=x true\n",
+        'dockerfile parse error line 2: unsupported network mode "x"',
+    ),
+    (
+        "FROM b\nRUN --security=x true\n",
+        'dockerfile parse error line 2: security "x" is not valid',
+    ),
+    (
+        "FROM b\nRUN --mount=type=bind,nosuch=1 true\n",
+        "dockerfile parse error line 2: unexpected key 'nosuch' in 'nosuch=1'",
+    ),
+    (
+        f"FROM b\nRUN {'x' * 70000}\n",
+        "failed to parse Dockerfile: dockerfile line greater than maximum allowed size of 65535",
+    ),
+    (
+        "# check=x\n# check=y\nFROM b\n",
+        "failed to parse Dockerfile: only one check parser directive can be used",
+    ),
     (
         "FROM b\nCOPY --chown a /b c\n",
         "dockerfile parse error line 2: Missing a value on flag: chown",
@@ -117,7 +149,7 @@ def test_doubled_escape_is_no_continuation():
 
 def test_blank_continuation_line_warns():
     parsed = parse_dockerfile("FROM b\nRUN a \\\n\n  b\n")
-    assert parsed.warnings[1] == "    RUN a   b"
+    assert [where.first_line for where in parsed.gaps] == [2]
 
 
 def test_backtick_escape_directive():

@@ -5,9 +5,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from sampan.engine.buildkit.failures import SessionLost
-from sampan.engine.buildkit.transfer import SenderFailed, fetch
+from sampan.engine.buildkit.transfer import fetch
 from sampan.lib.tarstream import Kind
+from sampan.rpc.calls import SessionLost
+from sampan.rpc.filesync import SenderFailed
 from sampan.wire.buildkit.protobuf import decode, encode
 from sampan.wire.buildkit.session import FILES_IN, Packet, PacketType, Stat
 

@@ -1,7 +1,8 @@
 """A gRPC connection on a socket that an HTTP/1.1 request has upgraded (h2c, no TLS of its own).
 
-The same protocol runs both ways: on /grpc the client calls our methods, on /session we call the
-client's. One object does either; HTTP/2 itself is the `h2` library's business.
+The same protocol runs both ways: on /grpc the client calls the engine's methods, on /session the
+engine calls the client's. One object does either, at either end; HTTP/2 itself is the `h2`
+library's business.
 
     accepted stream -> a task that runs the method -> trailers with its status
     reset or lost   -> that task is cancelled, and awaited before `run` returns
@@ -11,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from typing import Protocol
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -30,18 +32,17 @@ from h2.events import (
 from h2.exceptions import ProtocolError, StreamClosedError
 from h2.settings import SettingCodes
 
-from sampan.engine.buildkit.failures import SessionLost, status_of
-from sampan.engine.buildkit.sessions import Metadata
-from sampan.errors import Cancelled, SampanError
-from sampan.server.connection import Connection
-from sampan.server.errors import expected
-from sampan.server.grpc.framing import Headers, trailers
-from sampan.server.grpc.streams import Stream
+from sampan.errors import Cancelled, Internal, SampanError
+from sampan.rpc.calls import Metadata, SessionLost, status_of
+from sampan.rpc.framing import Headers, trailers
+from sampan.rpc.streams import Stream
 from sampan.wire.buildkit.common import Code, Status
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Stream], Awaitable[None]]
+
+Unexpected = Callable[[Exception, str], SampanError]  # with the path of the method
 
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
 CONTENT_TYPE = "application/grpc"
@@ -56,14 +57,42 @@ logging.getLogger("hpack").setLevel(logging.WARNING)
 _START_WINDOW_BYTES = 65_535  # HTTP/2's own
 
 
+class Upgraded(Protocol):
+    """A socket whose HTTP/1.1 request has asked for the switch."""
+
+    @property
+    def gone(self) -> asyncio.Future[None]:
+        """Done when the other side has left, or when everything stops."""
+        ...
+
+    def take_over(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, bytes, bool]:
+        """(transport, bytes that came early, whether the other side has shut its end)."""
+        ...
+
+    def connection_lost(self, exc: Exception | None, /) -> None: ...
+
+
+def _unexpected(error: Exception, path: str) -> SampanError:
+    log.error("call failed path=%s", path, exc_info=error)
+    return Internal(f"{type(error).__name__}: {error}")
+
+
 class GrpcConnection(asyncio.Protocol):
-    """Takes the socket over at construction. `methods` are those that the client may call."""
+    """Takes the socket over at construction. `methods` are those that the other side may call;
+    `greeting` goes out before HTTP/2 begins."""
 
     def __init__(
-        self, connection: Connection, *, calls_out: bool, methods: Mapping[str, Handler]
+        self,
+        connection: Upgraded,
+        *,
+        calls_out: bool,
+        methods: Mapping[str, Handler],
+        greeting: bytes = b"",
+        unexpected: Unexpected = _unexpected,
     ) -> None:
         self._connection = connection
         self._methods = methods
+        self._unexpected = unexpected
         self._streams: dict[int, Stream] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._writable = asyncio.Event()
@@ -72,7 +101,8 @@ class GrpcConnection(asyncio.Protocol):
         self._closed = asyncio.Event()
         self._h2 = _start(calls_out)
         self._transport, early, ended = connection.take_over(self)
-        self._transport.write(SWITCH)
+        if greeting:
+            self._transport.write(greeting)
         self._flush()
         if early:
             self.data_received(early)
@@ -80,7 +110,7 @@ class GrpcConnection(asyncio.Protocol):
             self._transport.close()
 
     async def run(self) -> None:
-        """Until the client has gone or the server stops; nothing of it runs any more then."""
+        """Until the other side has gone or we stop; nothing of it runs any more then."""
         closed = asyncio.ensure_future(self._closed.wait())
         waited: set[asyncio.Future[object]] = {closed, self._connection.gone}  # type: ignore[arg-type]
         try:
@@ -102,7 +132,7 @@ class GrpcConnection(asyncio.Protocol):
     def close(self) -> None:
         self._transport.close()
 
-    # --- calls to the client ----------------------------------------------------------------
+    # --- calls to the other side ------------------------------------------------------------
 
     @asynccontextmanager
     async def call(self, method: str, metadata: Metadata = ()) -> AsyncIterator[Stream]:
@@ -230,7 +260,7 @@ class GrpcConnection(asyncio.Protocol):
         if task is not None:
             task.cancel()
 
-    def _accept(self, stream_id: int, headers: Mapping[str, str]) -> None:
+    def _accept(self, stream_id: int, headers: Headers) -> None:
         stream = self._streams[stream_id] = Stream(self, stream_id)
         stream.on_headers(headers)
         task = asyncio.ensure_future(self._serve(stream))
@@ -253,12 +283,21 @@ class GrpcConnection(asyncio.Protocol):
             self.write_headers(
                 stream.id, [(":status", "200"), ("content-type", CONTENT_TYPE)], end=False
             )
-            status = await _outcome(path, method(stream))
+            status = await self._outcome(path, method(stream))
             self.write_headers(stream.id, trailers(status), end=True)
             if not stream.over:
                 self._reset(stream.id)
         except (Cancelled, SessionLost) as error:
             log.debug("nobody waits for the answer of %s: %s", path, error)
+
+    async def _outcome(self, path: str, work: Awaitable[None]) -> Status:
+        try:
+            await work
+        except SampanError as error:
+            return status_of(error)
+        except Exception as error:  # noqa: BLE001 - the boundary of a call: `unexpected` logs it
+            return status_of(self._unexpected(error, path))
+        return Status(Code.OK)
 
     def _answer(self, stream: Stream, status: Status) -> None:
         head = [(":status", "200"), ("content-type", CONTENT_TYPE), *trailers(status)]
@@ -288,16 +327,6 @@ class GrpcConnection(asyncio.Protocol):
             task.cancel()
 
 
-async def _outcome(path: str, work: Awaitable[None]) -> Status:
-    try:
-        await work
-    except SampanError as error:
-        return status_of(error)
-    except Exception as error:  # noqa: BLE001 - the boundary of a call: logged by expected()
-        return status_of(expected(error, what=path))
-    return Status(Code.OK)
-
-
 def _start(calls_out: bool) -> H2Connection:
     engine = H2Connection(
         H2Configuration(client_side=calls_out, header_encoding="utf-8", logger=None)
@@ -314,10 +343,10 @@ def _start(calls_out: bool) -> H2Connection:
     return engine
 
 
-def _texts(headers: object) -> dict[str, str]:
+def _texts(headers: object) -> Headers:
     """Names and values as text; h2 leaves some of them as bytes."""
-    found: dict[str, str] = {}
+    found: Headers = []
     for name, value in headers:  # type: ignore[attr-defined] # h2's own list of pairs
         key = name.decode() if isinstance(name, bytes) else str(name)
-        found[key] = value.decode() if isinstance(value, bytes) else str(value)
+        found.append((key, value.decode() if isinstance(value, bytes) else str(value)))
     return found

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sampan.server.grpc.framing import BadFrame, Deframer, frame, read_trailers, trailers
+from sampan.rpc.framing import BadFrame, Deframer, frame, read_trailers, trailers
 from sampan.wire.buildkit.common import AnyValue, Code, Status
 
 

@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Protocol
 
-from sampan.engine.buildkit.failures import CallFailed, SessionLost
 from sampan.errors import SampanError
-from sampan.server.grpc.framing import BadFrame, Deframer, Headers, frame, read_trailers
+from sampan.rpc.calls import CallFailed, SessionLost
+from sampan.rpc.framing import BadFrame, Deframer, Headers, frame, read_trailers
 from sampan.wire.buildkit.common import Code, Status
 
 WAITING_BYTES = 1 << 20  # read but not taken, at which the other side is no longer encouraged
@@ -30,11 +30,12 @@ class Link(Protocol):
 
 
 class Stream:
-    """`headers` are the first ones that came; lower-case names."""
+    """`headers` are the first ones that came; lower-case names, of equal ones the last."""
 
     def __init__(self, link: Link, stream_id: int) -> None:
         self.id = stream_id
         self.headers: Mapping[str, str] = {}
+        self._pairs: Headers = []
         self._link = link
         self._deframer = Deframer()
         self._messages: deque[bytes] = deque()
@@ -50,11 +51,17 @@ class Stream:
         """The other side is done with it, one way or another."""
         return self._ended or self._failure is not None
 
+    def values(self, name: str) -> list[str]:
+        """All values of a header."""
+        return [value for key, value in self._pairs if key == name]
+
     # --- called by the connection -----------------------------------------------------------
 
-    def on_headers(self, headers: Mapping[str, str]) -> None:
+    def on_headers(self, pairs: Headers) -> None:
+        headers = dict(pairs)
         if not self.headers:
             self.headers = headers
+            self._pairs = pairs
         if "grpc-status" in headers:
             self._status = read_trailers(headers)
 

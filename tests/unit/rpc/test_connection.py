@@ -5,10 +5,9 @@ import socket
 
 import pytest
 
-from sampan.engine.buildkit.failures import CallFailed, SessionLost
-from sampan.engine.buildkit.sessions import ask
 from sampan.errors import InvalidArgument
-from sampan.server.grpc.connection import SWITCH, GrpcConnection
+from sampan.rpc.calls import CallFailed, SessionLost, ask
+from sampan.rpc.connection import GrpcConnection
 from sampan.wire.buildkit.common import Code
 
 
@@ -28,37 +27,17 @@ class Upgraded:
             self.gone.set_result(None)
 
 
-class _SkipSwitch(asyncio.Protocol):
-    """The calling side here would have read the 101 before HTTP/2 begins."""
-
-
 async def pair(methods):
     """(the end that calls, the end that serves `methods`)"""
     left, right = socket.socketpair()
     loop = asyncio.get_running_loop()
     ends = []
     for end in (left, right):
-        transport, _ = await loop.create_connection(_SkipSwitch, sock=end)
+        transport, _ = await loop.create_connection(asyncio.Protocol, sock=end)
         ends.append(Upgraded(transport))
     calling = GrpcConnection(ends[0], calls_out=True, methods={})
     serving = GrpcConnection(ends[1], calls_out=False, methods=methods)
-    for connection in (calling, serving):
-        received = connection.data_received
-        connection.data_received = without_switch(received)
     return calling, serving
-
-
-def without_switch(receive):
-    left = len(SWITCH)
-
-    def data_received(data):
-        nonlocal left
-        cut = min(left, len(data))
-        left -= cut
-        if data[cut:]:
-            receive(data[cut:])
-
-    return data_received
 
 
 class Caller:
@@ -169,7 +148,7 @@ def test_a_lost_connection_ends_calls_on_both_sides():
 
 def test_what_is_not_http2_ends_the_connection():
     async def scenario(_, serving):
-        serving.data_received(SWITCH + b"GET / HTTP/1.1\r\n\r\n" + b"\0" * 50)
+        serving.data_received(b"GET / HTTP/1.1\r\n\r\n" + b"\0" * 50)
         for _ in range(100):
             if serving.lost:
                 return True
