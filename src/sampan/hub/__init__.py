@@ -1,0 +1,1 @@
+"""The hub: a registry with accounts, private repositories and a web face, in one process."""

@@ -1,0 +1,1 @@
+"""The hub's own HTTP API, as tools know it from Docker's hub."""

@@ -1,0 +1,1 @@
+"""Docker's token authentication: the challenge, the token endpoint, and checking what comes in."""

@@ -1,0 +1,145 @@
+"""The hub's configuration: one frozen record from the command line.
+
+    sampan hub --root DIR --listen ADDR:PORT [--public-url URL] [--tls-cert F --tls-key F] ...
+
+Everything has a default except the root. Passwords don't belong on a command line: PostgreSQL's
+come from its own password file (PGPASSFILE), S3's keys from where AWS's tools look for them.
+"""
+
+import argparse
+from dataclasses import dataclass, fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sampan.errors import InvalidArgument
+from sampan.hub.db.engine import default_url
+from sampan.lib.log import LEVELS
+
+HOUR_S = 3600
+DAY_S = 24 * HOUR_S
+LEAST_LEASE_S = 60
+UNITS_S = {"s": 1, "m": 60, "h": HOUR_S, "d": DAY_S}
+
+
+class BadUsage(InvalidArgument):
+    """The command line is wrong (exit status 125)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    root: Path
+    listen: str = "127.0.0.1:5000"
+    public_url: str = ""  # where browsers and clients reach us; derived from `listen` when empty
+    tls_cert: str = ""
+    tls_key: str = ""
+    database_url: str = ""  # SQLite in the root when empty
+    storage: str = ""  # s3://BUCKET/PREFIX; files in the root when empty
+    s3_endpoint: str = ""
+    s3_region: str = ""
+    accounts: bool = True  # without: whoever reaches the hub may do everything
+    sign_up_open: bool = True  # otherwise administrators make accounts
+    private_by_default: bool = False  # repositories that a push creates
+    gc_interval_s: int = HOUR_S  # 0: never by itself
+    lease_s: int = DAY_S  # how long a push may rely on what nothing refers to yet
+    untagged_age_s: int = 30 * DAY_S  # manifests without a tag; 0: kept for ever
+    upload_age_s: int = 7 * DAY_S  # unfinished uploads
+    log_level: str = "info"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def url(self) -> str:
+        """The public URL without a slash at its end."""
+        scheme = "https" if self.tls_cert else "http"
+        return (self.public_url or f"{scheme}://{self.listen}").rstrip("/")
+
+    @property
+    def database(self) -> str:
+        return self.database_url or default_url(self.root)
+
+
+def duration_s(text: str) -> int:
+    """`90`, `90s`, `15m`, `24h`, `7d`."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS_S else (text, "s")
+    if not (number.isascii() and number.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 90s, 15m, 24h or 7d")
+    return int(number) * UNITS_S[unit]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise BadUsage(f"{self.prog}: {message}\nRun '{self.prog} --help' for more information")
+
+
+def make_parser(program: str, description: str) -> argparse.ArgumentParser:
+    """One that raises BadUsage. Flags are named like Config's fields."""
+    return _Parser(prog=program, allow_abbrev=False, description=description)
+
+
+def parser() -> argparse.ArgumentParser:
+    found = make_parser("sampan hub", "A registry with accounts.")
+    add = found.add_argument
+    add_storage_flags(found)
+    add("--listen", metavar="ADDR:PORT", help="where to listen (default 127.0.0.1:5000)")
+    add("--public-url", metavar="URL", help="where browsers and clients reach the hub")
+    add("--tls-cert", metavar="FILE", help="certificate chain (PEM)")
+    add("--tls-key", metavar="FILE", help="private key (PEM)")
+    add("--no-sign-up", dest="sign_up_open", action="store_const", const=False,
+        help="only administrators make accounts")  # fmt: skip
+    add(
+        "--without-accounts",
+        dest="accounts",
+        action="store_false",
+        help="whoever reaches the hub may push, pull and delete",
+    )
+    add("--private-by-default", action="store_true", help="a push creates private repositories")
+    add("--gc-interval", dest="gc_interval_s", type=duration_s, metavar="TIME",
+        help="time between garbage collections (default 1h; 0: none)")  # fmt: skip
+    return found
+
+
+def add_storage_flags(found: argparse.ArgumentParser) -> None:
+    """What every `sampan hub` command needs to know."""
+    add = found.add_argument
+    add("--root", type=Path, required=True, metavar="DIR", help="where everything is kept")
+    add("--database-url", metavar="URL", help="postgresql://USER@HOST/NAME instead of SQLite")
+    add("--storage", metavar="URL", help="s3://BUCKET/PREFIX instead of files in the root")
+    add("--s3-endpoint", metavar="URL", help="an S3-compatible server (default: AWS)")
+    add("--s3-region", metavar="NAME", help="region of the bucket")
+    add("--lease", dest="lease_s", type=duration_s, metavar="TIME",
+        help="how long blobs that nothing refers to are kept (default 24h)")  # fmt: skip
+    add("--untagged-age", dest="untagged_age_s", type=duration_s, metavar="TIME",
+        help="how long manifests without a tag are kept (default 30d; 0: for ever)")  # fmt: skip
+    add("--upload-age", dest="upload_age_s", type=duration_s, metavar="TIME",
+        help="how long unfinished uploads are kept (default 7d)")  # fmt: skip
+    add("--log-level", choices=sorted(LEVELS), help="least level of log lines (default info)")
+
+
+def build(given: argparse.Namespace) -> Config:
+    """What was given over the defaults. Raises InvalidArgument naming what is wrong."""
+    names = {field.name for field in fields(Config)}
+    values = {key: value for key, value in vars(given).items() if key in names}
+    config = Config(**{key: value for key, value in values.items() if value is not None})
+    check(config)
+    return config
+
+
+def load(arguments: list[str]) -> Config:
+    return build(parser().parse_args(arguments))
+
+
+def check(config: Config) -> None:
+    host, _, port = config.listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise BadUsage(f"--listen: {config.listen!r} is not ADDR:PORT")
+    if bool(config.tls_cert) != bool(config.tls_key):
+        raise BadUsage("--tls-cert and --tls-key are given together")
+    if config.public_url and urlsplit(config.public_url).scheme not in {"http", "https"}:
+        raise BadUsage(f"--public-url: {config.public_url!r} is not an http or https URL")
+    if config.storage and not config.storage.startswith("s3://"):
+        raise BadUsage(f"--storage: {config.storage!r} is not s3://BUCKET or s3://BUCKET/PREFIX")
+    if config.lease_s < LEAST_LEASE_S:
+        raise BadUsage(f"--lease must be at least {LEAST_LEASE_S}s: pushes rely on it")

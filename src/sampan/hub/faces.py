@@ -1,0 +1,98 @@
+"""Everything that people and tools see besides the registry: accounts, tokens, API, pages.
+
+Made by wiring.py from the parts that the whole hub shares; hands back the registry's Access and
+adds its routes to the application, before the registry's, which take what is left below /v2/.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from sampan.hub.accounts.logins import Logins
+from sampan.hub.accounts.passwords import Passwords
+from sampan.hub.accounts.signing import Signer, load_key
+from sampan.hub.accounts.throttle import Throttle
+from sampan.hub.api.calls import answer
+from sampan.hub.api.openapi import describe
+from sampan.hub.api.routes import Endpoint, HubApi
+from sampan.hub.auth.access import RegistryAccess
+from sampan.hub.auth.endpoint import TokenEndpoint
+from sampan.hub.auth.granting import Creation
+from sampan.hub.db.engine import Database
+from sampan.hub.services import Services
+from sampan.hub.storage.driver import StorageDriver
+from sampan.hub.web.routes import Site, SiteRoute
+from sampan.lib.workers import Workers
+
+KEY_FILE = "token-key.pem"
+API_VERSION = "2.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What of the configuration matters here; `public_url` "" means the request's own address."""
+
+    root: Path
+    public_url: str = ""
+    private_by_default: bool = False
+    sign_up_open: bool = True
+
+
+class Faces:
+    """`endpoints` and `views` are those of other parts: they go before the general ones."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        database: Database,
+        workers: Workers,
+        storage: StorageDriver,
+        collect_garbage: Callable[[], Awaitable[str]],
+        endpoints: tuple[Endpoint, ...] = (),
+        views: tuple[SiteRoute, ...] = (),
+    ) -> None:
+        signer = Signer(load_key(settings.root / KEY_FILE))
+        passwords = Passwords()
+        logins = Logins(database=database, passwords=passwords, throttle=Throttle(), signer=signer)
+        self.services = Services(
+            database=database,
+            workers=workers,
+            logins=logins,
+            passwords=passwords,
+            signer=signer,
+            storage=storage,
+            collect_garbage=collect_garbage,
+            public_url=settings.public_url.rstrip("/"),
+            root_path=str(settings.root),
+            sign_up_open=settings.sign_up_open,
+        )
+        self.access = RegistryAccess(
+            database=database,
+            workers=workers,
+            logins=logins,
+            signer=signer,
+            creation=Creation(private=settings.private_by_default),
+            public_url=self.services.public_url,
+        )
+        self._tokens = TokenEndpoint(
+            database=database, workers=workers, logins=logins, signer=signer
+        )
+        self._api = HubApi(self.services, endpoints)
+        self._site = Site(self.services, views)
+
+    def add_to(self, application: web.Application) -> None:
+        application.add_routes(self._tokens.routes())
+        application.add_routes([web.get("/api/openapi.json", self._describe)])
+        application.add_routes(self._api.routes())
+        application.add_routes(self._site.routes())
+
+    def add_last(self, application: web.Application) -> None:
+        """After every other route: pages that don't exist."""
+        application.router.add_get("/{path:(?!v[12](?:/|$)).*}", self._site.not_found)
+
+    async def _describe(self, request: web.Request) -> web.Response:
+        server = self.services.base_url(request)
+        return answer(describe(self._api.endpoints, version=API_VERSION, server=server))

@@ -1,0 +1,1 @@
+"""Where blobs are kept: the driver protocol and its implementations."""

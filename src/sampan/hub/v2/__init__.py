@@ -1,0 +1,1 @@
+"""The registry: OCI distribution-spec 1.1 below /v2/."""

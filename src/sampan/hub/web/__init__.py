@@ -1,0 +1,1 @@
+"""The hub's web pages: rendered here, no script needed, nothing loaded from elsewhere."""
