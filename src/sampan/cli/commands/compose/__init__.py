@@ -1,0 +1,1 @@
+"""The `compose` verbs: thin faces of the compose package."""

@@ -1,0 +1,1 @@
+"""Projects of several containers described by Compose files: loading, planning, applying."""
