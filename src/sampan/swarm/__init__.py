@@ -1,0 +1,1 @@
+"""Services over several machines: members, tasks, scheduling and their store."""

@@ -1,0 +1,1 @@
+"""The cluster's objects: a local replica to read, transactions to write, commits to watch."""
