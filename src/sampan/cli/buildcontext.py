@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_NAME = "Dockerfile"
 IGNORE_NAME = ".dockerignore"
-_ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 TAR_MAGIC = slice(257, 262)
 PEEK = 512
 REMOTE = ("http://", "https://", "git://", "git@", "github.com/")
@@ -53,7 +53,7 @@ def _from_stdin(dockerfile: str) -> BuildContext:
     first = stdin.read(PEEK)
     if not first:
         raise Exit(1, "unable to prepare context: build context from stdin is empty")
-    if first.startswith(_ARCHIVES) or first[TAR_MAGIC] == b"ustar":
+    if first.startswith(ARCHIVES) or first[TAR_MAGIC] == b"ustar":
         return BuildContext(_prefixed(first, pieces(stdin)), dockerfile or DEFAULT_NAME)
     data = first + stdin.read()
     return BuildContext(_lone_dockerfile(data), DEFAULT_NAME)

@@ -21,6 +21,7 @@ VERBS = {
     "attach": "containers.attach:ATTACH",
     "commit": "containers.commit:COMMIT",
     "completion": "completion:COMPLETION",
+    "compose": "compose.main:COMPOSE",
     "cp": "containers.cp:CP",
     "create": "containers.create:CREATE",
     "daemon": "daemon:DAEMON",
@@ -28,6 +29,7 @@ VERBS = {
     "events": "system.events:EVENTS",
     "export": "containers.tree:EXPORT",
     "history": "images.history:HISTORY",
+    "hub": "hub.hub:HUB",
     "import": "images.load:IMPORT",
     "inspect": "inspect:INSPECT",
     "kill": "containers.lifecycle:KILL",
@@ -103,6 +105,9 @@ VERBS = {
     "system events": "system.events:EVENTS",
     "system info": "system.info:INFO",
     "system prune": "prune:SYSTEM",
+    "hub gc": "hub.hub:GC",
+    "hub org": "hub.accounts:ORG",
+    "hub user": "hub.accounts:USER",
     "__complete": "completion:COMPLETE",  # hidden: what shells call
 }
 
@@ -121,6 +126,7 @@ ALIASES = {
 GROUPS = {
     "builder": "Manage builds",
     "container": "Manage containers",
+    "hub": "Manage a hub",
     "image": "Manage images",
     "network": "Manage networks",
     "system": "Manage Sampan",

@@ -47,7 +47,7 @@ GLOBAL_FLAGS = (
 
 def find_verb(words: Sequence[str]) -> tuple[str, int]:
     """The spelling of the verb that `words` begin with, and how many words it took."""
-    for count in (2, 1):
+    for count in (3, 2, 1):
         spelling = " ".join(words[:count])
         spelling = ALIASES.get(spelling, spelling)
         if len(words) >= count and spelling in VERBS:

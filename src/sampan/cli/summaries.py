@@ -3,6 +3,7 @@
 SUMMARIES = {
     "completion:COMPLETE": "Print what may stand at the end of a command line",
     "completion:COMPLETION": "Print a script that completes command lines in a shell",
+    "compose.main:COMPOSE": "Define and run multi-container applications",
     "containers.attach:ATTACH": "Attach the terminal's input and output to a running container",
     "containers.commit:COMMIT": "Create a new image from a container's changes",
     "containers.cp:CP": "Copy files/folders between a container and the local filesystem",
@@ -27,6 +28,10 @@ SUMMARIES = {
     "containers.tree:TOP": "Display the running processes of a container",
     "containers.update:UPDATE": "Update configuration of one or more containers",
     "daemon:DAEMON": "Run the engine itself",
+    "hub.hub:HUB": "Run a registry with accounts",
+    "hub.hub:GC": "Remove what no tag of the hub leads to",
+    "hub.accounts:ORG": "Organisations of a hub",
+    "hub.accounts:USER": "Accounts of a hub",
     "images.build:BUILD": "Build an image from a Dockerfile",
     "images.history:HISTORY": "Show the history of an image",
     "images.listing:LS": "List images",

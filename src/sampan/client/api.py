@@ -14,7 +14,7 @@ from sampan.client.transport import Endpoint, dial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from sampan.client.transport import Stream
@@ -61,7 +61,7 @@ class Client:
         path: str,
         *,
         query: Query = (),
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str | list[str]] | None = None,
         body: bytes | Iterable[bytes] | None = None,
         expect: int = 0,
     ) -> Response:
@@ -88,7 +88,7 @@ class Client:
         stream: Stream,
         method: str,
         target: str,
-        headers: dict[str, str],
+        headers: Mapping[str, str | list[str]],
         body: bytes | Iterable[bytes] | None,
     ) -> Response:
         try:

@@ -11,7 +11,7 @@ from sampan.client.errors import ConnectFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from sampan.client.transport import Stream
 
@@ -40,12 +40,14 @@ def send(
     stream: Stream,
     method: str,
     target: str,
-    headers: dict[str, str],
+    headers: Mapping[str, str | list[str]],
     body: bytes | Iterable[bytes] | None,
 ) -> None:
-    """Writes the request; an iterable body goes out chunked, piece by piece."""
+    """Writes the request; an iterable body goes out chunked, piece by piece. A header with a list
+    of values goes out once for each."""
     head = [f"{method} {target} HTTP/1.1"]
-    head += [f"{name}: {value}" for name, value in headers.items()]
+    for name, value in headers.items():
+        head += [f"{name}: {one}" for one in (value if isinstance(value, list) else (value,))]
     if body is None:
         if method not in {"GET", "HEAD"}:
             head.append("Content-Length: 0")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from sampan.daemon.builder_config import BuilderConfig, builder_config
 from sampan.daemon.flags import parse_arguments, parse_pool
 from sampan.daemon.settings import BY_FLAG, BY_KEY, SETTINGS, Kind
 from sampan.errors import InvalidArgument
@@ -71,6 +72,7 @@ class Config:
     dns: tuple[str, ...] = ()
     dns_opts: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
+    builder: BuilderConfig = field(default_factory=BuilderConfig)
     tls: bool | None = None  # None: nothing was said
     tls_verify: bool | None = None
     tls_ca: str = ""
@@ -178,6 +180,8 @@ def _converted(kind: Kind, value: Any) -> Any:
                 name: RuntimeChoice(_typed(item["path"], str), tuple(item.get("runtimeArgs") or ()))
                 for name, item in _typed(value, dict).items()
             }
+        case Kind.BUILDER:
+            return builder_config(value)
         case Kind.POOLS:
             return tuple(
                 (_typed(item["base"], str), _typed(item["size"], int))

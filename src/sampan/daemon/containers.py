@@ -18,6 +18,7 @@ from sampan.engine.containers.execs import Execs
 from sampan.engine.containers.exits import Exits
 from sampan.engine.containers.health import HealthChecks
 from sampan.engine.containers.host_checks import RuntimeChecks
+from sampan.engine.containers.image_mounts import ImageMounts
 from sampan.engine.containers.inspect import Inspector
 from sampan.engine.containers.listing import Lister
 from sampan.engine.containers.logs import LogReading
@@ -41,6 +42,7 @@ from sampan.engine.containers.top import Top
 from sampan.engine.containers.update import Updater
 from sampan.engine.containers.volume_mounts import VolumeMounts
 from sampan.engine.containers.wait import Waiter
+from sampan.logs.journal import Journal
 from sampan.runtime.spec_builder import defaults as runtime_defaults
 from sampan.server.routers.container_files import ContainerFilesRouter
 from sampan.server.routers.container_io import ContainerIoRouter
@@ -84,6 +86,13 @@ class _Graph:
         self.rootfs = RootFilesystems(
             snapshots=core.storage.snapshots, paths=core.paths, workers=core.workers
         )
+        self.image_mounts = ImageMounts(
+            images=core.storage.images,
+            snapshots=core.storage.snapshots,
+            leases=core.storage.leases,
+            paths=core.paths,
+            workers=core.workers,
+        )
         self.shm = SharedMemory(paths=core.paths, workers=core.workers)
         self.networking = Networking(
             service=parts.network, registry=core.containers, events=core.events
@@ -112,6 +121,7 @@ class _Graph:
         core, parts = self.core, self.parts
         self.resources = RunResources(
             rootfs=self.rootfs,
+            images=self.image_mounts,
             volumes=VolumeMounts(
                 store=parts.volume_store,
                 registry=core.containers,
@@ -173,6 +183,7 @@ class _Graph:
             paths=core.paths,
             workers=core.workers,
             exec_ids=self.execs.ids_of,
+            apparmor_supported=self.parts.facts.apparmor,
         )
         self.lister = Lister(
             registry=core.containers,
@@ -206,6 +217,8 @@ class _Graph:
             networking=self.networking,
             rootfs=self.rootfs,
             shm=self.shm,
+            images=self.image_mounts,
+            volumes=self.parts.volume_store,
             paths=core.paths,
             background=core.background,
             workers=core.workers,
@@ -217,6 +230,7 @@ class _Graph:
             registry=core.containers,
             images=core.storage.images,
             rootfs=self.rootfs,
+            image_mounts=self.image_mounts,
             volumes=parts.volumes,
             volume_store=parts.volume_store,
             networking=self.networking,
@@ -281,7 +295,9 @@ class _Graph:
 
     def io(self) -> ContainerIoRouter:
         core = self.core
-        logs = LogReading(registry=core.containers, live=core.live, workers=core.workers)
+        logs = LogReading(
+            registry=core.containers, live=core.live, journal=Journal(), workers=core.workers
+        )
         attacher = Attacher(
             registry=core.containers,
             live=core.live,
@@ -314,7 +330,11 @@ class _Graph:
 def make_containers(core: Core, parts: Mechanisms, committer: ImageFromContainer) -> Containers:
     graph = _Graph(core, parts, committer)
     connections = Connections(
-        registry=core.containers, service=parts.network, networking=graph.networking
+        registry=core.containers,
+        service=parts.network,
+        networking=graph.networking,
+        files=EtcFiles(paths=core.paths),
+        workers=core.workers,
     )
     routes = [
         *graph.lifecycle().routes(),

@@ -15,6 +15,7 @@ from sampan.engine.images.prune import ImagePruner
 from sampan.engine.images.pull import Puller
 from sampan.engine.images.push import Pusher
 from sampan.engine.images.pushed_blobs import PushedBlobs
+from sampan.engine.images.remote_archive import RemoteArchives
 from sampan.engine.images.remove import ImageRemover
 from sampan.engine.images.search import ImageSearch
 from sampan.engine.images.tag import Tagger
@@ -38,6 +39,7 @@ class Images:
     listing: ImageListing
     puller: Puller
     tagger: Tagger
+    pusher: Pusher
     committer: ContainerCommit
     routes: list[Route]
 
@@ -78,6 +80,15 @@ def make_images(core: Core, registries: Registries) -> Images:
         workers=workers,
         max_downloads=core.config.max_concurrent_downloads,
     )
+    pusher = Pusher(
+        images=storage.images,
+        content=storage.content,
+        leases=storage.leases,
+        registries=registries,
+        pushed=PushedBlobs(storage.documents("pushed")),
+        events=events,
+        workers=workers,
+    )
     layers = LayerAdder(
         images=storage.images,
         content=storage.content,
@@ -96,10 +107,10 @@ def make_images(core: Core, registries: Registries) -> Images:
     routes = [
         *_image_router(core, registries, listing, tagger, events).routes(),
         *_transfers(
-            core, registries, puller=puller, tagger=tagger, layers=layers, events=events
+            core, puller=puller, pusher=pusher, tagger=tagger, layers=layers, events=events
         ).routes(),
     ]
-    return Images(listing, puller, tagger, committer, routes)
+    return Images(listing, puller, tagger, pusher, committer, routes)
 
 
 def _image_router(
@@ -139,23 +150,14 @@ def _image_router(
 
 def _transfers(
     core: Core,
-    registries: Registries,
     *,
     puller: Puller,
+    pusher: Pusher,
     tagger: Tagger,
     layers: LayerAdder,
     events: ImageEvents,
 ) -> TransfersRouter:
     storage, workers = core.storage, core.workers
-    pusher = Pusher(
-        images=storage.images,
-        content=storage.content,
-        leases=storage.leases,
-        registries=registries,
-        pushed=PushedBlobs(storage.documents("pushed")),
-        events=events,
-        workers=workers,
-    )
     loader = ImageLoader(
         content=storage.content,
         snapshotter=storage.snapshots,
@@ -165,7 +167,13 @@ def _transfers(
     )
     return TransfersRouter(
         puller=puller,
-        importer=Importer(layers=layers, tagger=tagger, events=events, workers=workers),
+        importer=Importer(
+            layers=layers,
+            archives=RemoteArchives(),
+            tagger=tagger,
+            events=events,
+            workers=workers,
+        ),
         pusher=pusher,
         loader=Loader(loader=loader, images=storage.images, events=events, workers=workers),
         saver=Saver(

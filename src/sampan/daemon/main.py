@@ -16,7 +16,6 @@ import logging
 import os
 import signal
 import socket
-import ssl
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -86,7 +85,8 @@ def _run(config: Config, words: list[str]) -> int:
         pidfile = Pidfile(config.pidfile)
         undo.callback(pidfile.release)
         faulthandler.register(signal.SIGUSR1, all_threads=True)
-        asyncio.run(_serve(config, instance, _Doors(listeners, context), words))
+        certificates = tls.Certificates(context) if context else None
+        asyncio.run(_serve(config, instance, _Doors(listeners, certificates), words))
     return 0
 
 
@@ -95,14 +95,14 @@ class _Doors:
     """Where clients come in; `tls` is for the TCP sockets."""
 
     listeners: Listeners
-    tls: ssl.SSLContext | None
+    tls: tls.Certificates | None
 
     async def open(self, server: "ApiServer") -> None:
         for listener in self.listeners.sockets:
-            context = None if listener.family == socket.AF_UNIX else self.tls
-            await server.listen(listener, context)
+            certificates = None if listener.family == socket.AF_UNIX else self.tls
+            await server.listen(listener, certificates.current if certificates else None)
             address = listener.getsockname()
-            log.info(fields("API listening", address=address, tls=context is not None))
+            log.info(fields("API listening", address=address, tls=certificates is not None))
 
 
 async def _serve(config: Config, instance: Instance, doors: _Doors, words: list[str]) -> None:
@@ -113,7 +113,7 @@ async def _serve(config: Config, instance: Instance, doors: _Doors, words: list[
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, stop, number)
     async with Daemon(config, instance) as daemon:
-        loop.add_signal_handler(signal.SIGHUP, _reload, daemon, words)
+        loop.add_signal_handler(signal.SIGHUP, _reload, daemon, words, doors.tls)
         await doors.open(daemon.server)
         gc.collect()
         gc.freeze()
@@ -130,9 +130,12 @@ def _stop(stop: asyncio.Event, number: int) -> None:
     stop.set()
 
 
-def _reload(daemon: "Daemon", words: list[str]) -> None:
+def _reload(daemon: "Daemon", words: list[str], certificates: tls.Certificates | None) -> None:
+    """All of it, or nothing if something is wrong."""
     try:
         config = load(words)
+        if certificates is not None:
+            certificates.reread(config)
     except SampanError as error:
         log.error(fields("reload refused", reason=error.message))
         return

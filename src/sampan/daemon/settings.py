@@ -15,6 +15,7 @@ class Kind(Enum):
     LIST = auto()
     MAP = auto()  # key=value on the command line, an object of texts in the file
     RUNTIMES = auto()  # name=path on the command line, {"name": {"path":, "runtimeArgs":}}
+    BUILDER = auto()  # only in the file: see builder_config.py
     POOLS = auto()  # base=10.0.0.0/8,size=24 on the command line, [{"base":, "size":}]
 
 
@@ -128,6 +129,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("validate", "", Kind.BOOLEAN, "validate", "Check the configuration and exit"),
 )
 
+FILE_SETTINGS: tuple[Setting, ...] = (
+    Setting("", "builder", Kind.BUILDER, "builder", "Bounds of the builder and of its cache"),
+)
+
 BY_FLAG = {setting.flag: setting for setting in SETTINGS}
 BY_SHORT = {setting.short: setting for setting in SETTINGS if setting.short}
-BY_KEY = {setting.key: setting for setting in SETTINGS if setting.key}
+BY_KEY = {setting.key: setting for setting in (*SETTINGS, *FILE_SETTINGS) if setting.key}

@@ -8,7 +8,8 @@
 
 Whoever reaches the API is root on this machine, so an address that others can reach needs client
 certificates or one of the two explicit refusals. Unix sockets never speak TLS. Files that aren't
-named are looked for where Docker keeps them: $DOCKER_CERT_PATH, or ~/.docker.
+named are looked for where Docker keeps them: $DOCKER_CERT_PATH, or ~/.docker. All of them are
+read again when the configuration is (`Certificates`); whether there is TLS at all stays as it was.
 """
 
 import os
@@ -52,6 +53,22 @@ def check_exposure(config: Config, addresses: Iterable[tuple[str, int]] = ()) ->
     for address, port in addresses:
         if not is_local(address):
             raise Exposed(f"{address}:{port}", encrypted=encrypted)
+
+
+class Certificates:
+    """The context for connections that begin now; those that are there keep theirs."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+
+    def current(self) -> ssl.SSLContext:
+        return self._context
+
+    def reread(self, config: Config) -> None:
+        """Raises UnusableTls, and nothing has changed."""
+        context = server_context(config)
+        if context is not None:
+            self._context = context
 
 
 def server_context(config: Config) -> ssl.SSLContext | None:

@@ -5,18 +5,19 @@ stop right after its start. `Daemon` is entered once per process. The graph itse
 down by subject beside this file: storage, core, mechanisms, images, containers, building.
 """
 
+import json
 import logging
 import os
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sampan.builder.cache import BuildCache
 from sampan.daemon import tls
 from sampan.daemon.adapters import Tallies
-from sampan.daemon.building import make_builds
+from sampan.daemon.building import Building, make_builds
 from sampan.daemon.claims import engine_id
 from sampan.daemon.collecting import CollectionLoop
 from sampan.daemon.config import Config
@@ -86,7 +87,7 @@ class Daemon:
         containers = make_containers(core, parts, images.committer)
         await containers.restorer.restore()
         await parts.network.finish_restore()
-        builds = await make_builds(core, parts, images)
+        builds = await make_builds(core, parts, images, registries)
         self._core, self._parts, self._registries = core, parts, registries
         self._system = SystemInfo(
             facts=await workers.run(self._facts),
@@ -94,10 +95,10 @@ class Daemon:
             tally=Tallies(core.containers, storage.images),
         )
         routes = [
-            *self._system_routes(containers, images, registries),
+            *self._system_routes(containers, images, builds, registries),
             *containers.routes,
             *images.routes,
-            *builds,
+            *builds.routes,
         ]
         collecting = CollectionLoop(core.collector, workers)
         core.background.spawn(collecting.run(), what="garbage collection")
@@ -106,14 +107,14 @@ class Daemon:
         stack.callback(core.events.close)
 
     def _system_routes(
-        self, containers: Containers, images: Images, registries: Registries
+        self, containers: Containers, images: Images, builds: Building, registries: Registries
     ) -> list[Route]:
         core, parts, storage = self._core, self._parts, self._core.storage
         usage = DiskUsages(
             containers=containers.lister,
             listing=images.listing,
             volumes=parts.volumes,
-            cache=BuildCache(storage.documents("buildcache"), storage.images, core.workers),
+            cache=builds.cache,
             images=storage.images,
             content=storage.content,
             snapshots=storage.snapshots,
@@ -147,6 +148,7 @@ class Daemon:
                 Path("/proc/self/mountinfo").read_text(), instance.data_root
             ),
             debug=config.debug,
+            apparmor=self._parts.facts.apparmor,
             logging_driver=config.log_driver,
             log_drivers=tuple(sorted(log_drivers.DRIVERS)),
             volume_drivers=tuple(Volumes.drivers()),
@@ -174,6 +176,17 @@ class Daemon:
         self._registries.reconfigure(registry_settings(self._config, dict(os.environ)))
         facts = self._facts()
         self._system.reload(facts)
-        name = self._system.info().Name
-        self._core.events.publish("daemon", "reload", facts.engine_id, {"name": name})
+        attributes = {
+            "name": self._system.info().Name,
+            "debug": str(config.debug).lower(),
+            "labels": _listed(config.labels),
+            "insecure-registries": _listed(config.insecure_registries),
+            "registry-mirrors": _listed(config.registry_mirrors),
+        }
+        self._core.events.publish("daemon", "reload", facts.engine_id, attributes)
         log.info("configuration reloaded")
+
+
+def _listed(values: Sequence[str]) -> str:
+    """As dockerd puts lists into attributes of events."""
+    return json.dumps(list(values), separators=(",", ":"))

@@ -3,7 +3,8 @@
     images        unpacked layers and stored blobs, each once however many images share it
     containers    their writable layers (images' sizes in `docker images` are apparent sizes)
     volumes       their content
-    build cache   results of steps; their layers belong to images, so all of it is shared
+    build cache   results of steps, which may be layers of images too (see build_cache_use.py), and
+                  directories of cache mounts
 
 Layers never change once they are committed: each is measured when it is first asked for.
 """
@@ -14,7 +15,7 @@ from contextlib import suppress
 
 import msgspec
 
-from sampan.builder.cache import BuildCache
+from sampan.engine.build_cache_use import BuildCacheUse
 from sampan.engine.containers.listing import Lister
 from sampan.engine.images.layers import chains_of
 from sampan.engine.images.listing import ImageListing
@@ -42,7 +43,7 @@ class DiskUsages:
         containers: Lister,
         listing: ImageListing,
         volumes: Volumes,
-        cache: BuildCache,
+        cache: BuildCacheUse,
         images: ImageStore,
         content: ContentStore,
         snapshots: Snapshotter,
@@ -72,7 +73,7 @@ class DiskUsages:
         if "volume" in kinds:
             volumes = list(await self._volumes.usage())
         if "build-cache" in kinds:
-            cache = await self._workers.run(self._cache_rows)
+            cache = await self._cache_rows()
         return DiskUsage(
             LayersSize=size_bytes,
             Images=images,
@@ -141,23 +142,19 @@ class DiskUsages:
             following = self._snapshots.parent(following)
         return total
 
-    def _cache_rows(self) -> list[BuildCacheRecord]:
-        rows = []
-        for key, identifier in self._cache.entries():
-            with suppress(NotFound):
-                image = self._images.get(Digest(identifier))
-                step = image.spec.history[-1] if image.spec.history else None
-                made_layer = step is not None and not step.empty_layer and image.chain_id
-                rows.append(
-                    BuildCacheRecord(
-                        ID=key,
-                        Parents=[image.parent] if image.parent else None,
-                        Type="regular",
-                        Description=(step.created_by if step else "") or "",
-                        InUse=True,
-                        Shared=True,
-                        Size=self._layer(image.chain_id) if made_layer and image.chain_id else 0,
-                        CreatedAt=gotime.format_ns(image.created_ns),
-                    )
-                )
-        return rows
+    async def _cache_rows(self) -> list[BuildCacheRecord]:
+        return [
+            BuildCacheRecord(
+                ID=record.id,
+                Parents=list(record.parents) or None,
+                Type=record.kind,
+                Description=record.description,
+                InUse=record.in_use,
+                Shared=record.shared,
+                Size=record.size_bytes,
+                CreatedAt=gotime.format_ns(record.created_ns),
+                LastUsedAt=gotime.format_ns(record.used_ns),
+                UsageCount=record.uses,
+            )
+            for record in await self._cache.records()
+        ]

@@ -26,7 +26,7 @@ from sampan.wire.system import (
     RuntimeInfo,
     Version,
 )
-from sampan.wire.versions import ENGINE_VERSION, MAXIMUM, MINIMUM, PLATFORM_NAME
+from sampan.wire.versions import MAXIMUM, MINIMUM, PLATFORM_NAME, REPORTED_VERSION
 
 # Go's names of architectures, by the kernel's.
 _GO_ARCH = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -69,6 +69,7 @@ class EngineFacts:
     data_root: Path
     cgroup_version: str
     debug: bool = False
+    apparmor: bool = False
     backing_filesystem: str = "extfs"
     logging_driver: str = "json-file"
     log_drivers: Sequence[str] = ("json-file", "local", "none")
@@ -154,7 +155,7 @@ class SystemInfo:
             "MinAPIVersion": str(MINIMUM),
             "Os": "linux",
         }
-        engine = Component(Name="Engine", Version=ENGINE_VERSION, Details=details)
+        engine = Component(Name="Engine", Version=REPORTED_VERSION, Details=details)
         others = [
             Component(Name=name, Version=version, Details={"GitCommit": ""})
             for name, version in self._facts.component_versions.items()
@@ -162,7 +163,7 @@ class SystemInfo:
         return Version(
             Platform=PlatformName(Name=PLATFORM_NAME),
             Components=[engine, *others],
-            Version=ENGINE_VERSION,
+            Version=REPORTED_VERSION,
             ApiVersion=str(MAXIMUM),
             MinAPIVersion=str(MINIMUM),
             GoVersion=python,
@@ -176,7 +177,7 @@ class SystemInfo:
         return Info(
             ID=facts.engine_id,
             Name=socket.gethostname(),
-            ServerVersion=ENGINE_VERSION,
+            ServerVersion=REPORTED_VERSION,
             Containers=tally.running + tally.paused + tally.stopped,
             ContainersRunning=tally.running,
             ContainersPaused=tally.paused,
@@ -222,13 +223,18 @@ class SystemInfo:
             DefaultRuntime=facts.default_runtime,
             InitBinary=facts.init_binary,
             RuncCommit=Commit(ID=facts.component_versions.get(facts.default_runtime, "")),
-            SecurityOptions=["name=seccomp,profile=builtin", "name=cgroupns"],
+            SecurityOptions=_security_options(facts),
             DefaultAddressPools=[
                 AddressPool(Base=base, Size=size) for base, size in facts.address_pools
             ],
             FirewallBackend=FirewallInfo(Driver="nftables"),
             Warnings=list(facts.warnings) or None,
         )
+
+
+def _security_options(facts: EngineFacts) -> list[str]:
+    apparmor = ["name=apparmor"] if facts.apparmor else []
+    return [*apparmor, "name=seccomp,profile=builtin", "name=cgroupns"]
 
 
 def _forwarding() -> bool:

@@ -62,10 +62,19 @@ class Volumes:
         driver: str = "",
         options: Mapping[str, str] | None = None,
         labels: Mapping[str, str] | None = None,
+        owner: str = "",
     ) -> Volume:
-        """The volume of that name, made if need be (event `create`); anonymous for None."""
+        """The volume of that name, made if need be (event `create`); anonymous for None.
+
+        An anonymous one goes with the container `owner`, even if that never comes to be.
+        """
         volume, new = await self._workers.run(
-            self._store.create, name, driver=driver or "local", options=options, labels=labels
+            self._store.create,
+            name,
+            driver=driver or "local",
+            options=options,
+            labels=labels,
+            owner=owner,
         )
         if new:
             self._events.publish("volume", "create", volume.name, {"driver": volume.driver})

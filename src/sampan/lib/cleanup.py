@@ -1,4 +1,4 @@
-"""Undo that survives cancellation: shielded, capped in time, logged."""
+"""Undo that survives cancellation: shielded, capped in time, logged; and its blocking twin."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -19,3 +19,11 @@ async def shielded(action: Callable[[], Awaitable[object]], *, what: str) -> Non
             log.exception("cleanup failed what=%s", what)
     if scope.cancelled_caught:
         log.error("cleanup timed out what=%s limit_s=%s", what, LIMIT_S)
+
+
+def attempted(action: Callable[..., object], *args: object, what: str) -> None:
+    """Call `action`; a failure is logged and keeps no other undo from being done."""
+    try:
+        action(*args)
+    except Exception:
+        log.exception("cleanup failed what=%s", what)

@@ -35,6 +35,7 @@ _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 1
 _IFLA_LINKINFO, _IFLA_NET_NS_FD = 18, 28
 _INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA = 1, 2, 4, 5
 _VETH_INFO_PEER, _MACVLAN_MODE, _VLAN_ID = 1, 1, 1
+_IPVLAN_MODE, _IPVLAN_FLAGS = 1, 2
 _BRPORT_MODE, _BRPORT_ISOLATED = 4, 33  # IFLA_BRPORT_MODE is hairpin
 _BR_MCAST_SNOOPING = 23
 _IFF_UP = 1
@@ -98,6 +99,22 @@ class Macvlan:
     netns: int
     mac: str
     mode: str = "bridge"
+    mtu: int = 0
+
+
+IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}
+IPVLAN_FLAGS = {"bridge": 0, "private": 1, "vepa": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Ipvlan:
+    """As Macvlan, but with the MAC of the parent."""
+
+    name: str
+    parent: int
+    netns: int
+    mode: str = "l2"
+    flag: str = "bridge"
     mtu: int = 0
 
 
@@ -221,6 +238,21 @@ def create_macvlan(link: Macvlan) -> Request:
     return Request(_NEWLINK, ACK | _CREATE | _EXCL, body)
 
 
+def create_ipvlan(link: Ipvlan) -> Request:
+    """Made in the namespace where it belongs; still down."""
+    body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + _text(_IFLA_IFNAME, link.name)
+    body += _u32(_IFLA_LINK, link.parent) + _u32(_IFLA_NET_NS_FD, link.netns)
+    if link.mtu:
+        body += _u32(_IFLA_MTU, link.mtu)
+    data = _nest(
+        _INFO_DATA,
+        _attr(_IPVLAN_MODE, struct.pack("=H", IPVLAN_MODES[link.mode])),
+        _attr(_IPVLAN_FLAGS, struct.pack("=H", IPVLAN_FLAGS[link.flag])),
+    )
+    body += _nest(_IFLA_LINKINFO, _text(_INFO_KIND, "ipvlan") + data)
+    return Request(_NEWLINK, ACK | _CREATE | _EXCL, body)
+
+
 def create_vlan(name: str, parent: int, number: int) -> Request:
     """The tagged part `number` of what goes over `parent`; up."""
     body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, _IFF_UP, _IFF_UP) + _text(_IFLA_IFNAME, name)
@@ -266,7 +298,9 @@ def _route_body(
 
 
 def replace_default_route(gateway: Address, index: int) -> Request:
-    body = _route_body(None, gateway, index, gateway.version)
+    """The unspecified address: whoever is meant is on the link itself."""
+    way = None if gateway.is_unspecified else gateway
+    body = _route_body(None, way, index, gateway.version)
     return Request(_NEWROUTE, ACK | _CREATE | _REPLACE, body)
 
 

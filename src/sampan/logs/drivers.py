@@ -3,8 +3,8 @@
 `json-file` and `local` are both written by the monitor in the json-file format and differ in what
 they keep by default: three files of 10 MB, or five of 20 MiB, compressed. With json-file a
 `max-size` of one's own means what it means to dockerd: one file, unless there's a `max-file`;
--1 is no limit. `syslog` and `journald` lines are sent by the monitor and can't be read back;
-`none` keeps nothing. Other drivers need plugins and are refused.
+-1 is no limit. `syslog` and `journald` lines are sent by the monitor; the latter can be read back
+(`journal`). `none` keeps nothing. Other drivers need plugins and are refused.
 """
 
 import re

@@ -13,6 +13,7 @@ from dataclasses import replace
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
+from sampan.lib.cleanup import attempted
 from sampan.lib.log import fields
 from sampan.linux import rtmessages
 from sampan.linux.netlink import Netlink
@@ -21,8 +22,10 @@ from sampan.network.addresses import Addresses
 from sampan.network.ipam import AddressInUse
 from sampan.network.model import (
     BRIDGE,
-    MACVLAN,
+    IPVLAN,
     OPTION_ICC,
+    OPTION_IPVLAN_FLAG,
+    OPTION_IPVLAN_MODE,
     OPTION_MACVLAN_MODE,
     Endpoint,
     EndpointRequest,
@@ -66,27 +69,46 @@ class Attachments:
             endpoint = replace(
                 endpoint,
                 interface=endpoints.interface_name(present, network, request),
-                mac=request.mac or bridge.mac_of(endpoint.ipv4),
+                # all faces of an ipvlan parent have the parent's
+                mac="" if network.driver == IPVLAN else request.mac or bridge.mac_of(endpoint.ipv4),
+                direct=network.routed and network.leads_outside,
             )
             if network.driver == BRIDGE:
                 name = f"{self._settings.veth_prefix}{endpoint.id}"[:_IFNAMSIZ]
                 endpoint = replace(endpoint, host_interface=name)
             outward = endpoints.gateway_endpoint([*present, endpoint])
             leads = outward is endpoint
+            if before and leads:  # its default routes are about to be replaced
+                undo.callback(attempted, self._lead, path, before, what="undo a way out")
             sandbox.attach(self._netlink, path, self._attachment(network, endpoint, leads))
+            undo.callback(attempted, self._take_out, path, endpoint, what="undo an interface")
+            if before and leads and before.gateway6 and not endpoint.gateway6:
+                self._lead(path, endpoint)
             undo.pop_all()
         log.debug(fields("endpoint.joined", network=network.name, address=endpoint.ipv4))
-        if before and leads and before.gateway6 and not endpoint.gateway6:
-            sandbox.set_gateways(path, endpoint.interface, endpoints.gateways(endpoint))
         return endpoint
+
+    def _lead(self, path: Path, endpoint: Endpoint) -> None:
+        sandbox.set_gateways(path, endpoint.interface, endpoints.gateways(endpoint))
+
+    def withdraw(self, path: Path, present: Sequence[Endpoint], endpoint: Endpoint) -> None:
+        """Undo an `attach`; `present` are the endpoints that stay. Failures are logged."""
+        attempted(self._take_out, path, endpoint, what="undo an interface")
+        self._addresses.release(endpoint.network_id, endpoint.ipv4, endpoint.ipv6)
+        before = endpoints.gateway_endpoint(present)
+        if before and endpoints.gateway_endpoint([*present, endpoint]) is endpoint:
+            attempted(self._lead, path, before, what="undo a way out")
 
     def _attachment(self, network: Network, endpoint: Endpoint, leads: bool) -> sandbox.Attachment:
         texts = [(endpoint.ipv4, endpoint.prefix), (endpoint.ipv6, endpoint.prefix6)]
         index = self._provisioner.uplink_index(network)
-        uplink: sandbox.BridgePort | sandbox.ParentFace
-        if network.driver == MACVLAN:
-            mode = network.options.get(OPTION_MACVLAN_MODE) or "bridge"
-            uplink = sandbox.ParentFace(index, mode)
+        options = network.options
+        uplink: sandbox.BridgePort | sandbox.ParentFace | sandbox.RoutedFace
+        if network.driver == IPVLAN:
+            mode = options.get(OPTION_IPVLAN_MODE) or "l2"
+            uplink = sandbox.RoutedFace(index, mode, options.get(OPTION_IPVLAN_FLAG) or "bridge")
+        elif network.on_parent:
+            uplink = sandbox.ParentFace(index, options.get(OPTION_MACVLAN_MODE) or "bridge")
         else:
             isolated = not network.flag(OPTION_ICC, default=True)
             uplink = sandbox.BridgePort(endpoint.host_interface, index, isolated)
@@ -109,7 +131,8 @@ class Attachments:
             if text:
                 address, _, prefix = text.partition("/")
                 undo.callback(self._addresses.release, network.id, address)
-                gateway = _gateway(network, version) if network.leads_outside else ""
+                asks = network.leads_outside and not network.routed
+                gateway = _gateway(network, version) if asks else ""
                 taken[version] = (address, int(prefix), gateway)
                 self._evict(address)
         ipv4, prefix4, gateway4 = taken[4]
@@ -132,11 +155,14 @@ class Attachments:
 
     def detach(self, path: Path, endpoint: Endpoint) -> None:
         """Take the interface out of a sandbox that goes on."""
+        self._take_out(path, endpoint)
+        self._addresses.release(endpoint.network_id, endpoint.ipv4, endpoint.ipv6)
+
+    def _take_out(self, path: Path, endpoint: Endpoint) -> None:
         if endpoint.host_interface:
             sandbox.detach(self._netlink, endpoint.host_interface)
         elif endpoint.interface:
             sandbox.detach_inside(path, endpoint.interface)
-        self._addresses.release(endpoint.network_id, endpoint.ipv4, endpoint.ipv6)
 
     def abandon(self, path: Path, endpoint: Endpoint) -> None:
         """The sandbox is about to be dropped, and its interfaces with it."""

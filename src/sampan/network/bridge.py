@@ -6,11 +6,14 @@ every start of the daemon it puts back what was lost and touches nothing else.
 
 import logging
 import secrets
+from contextlib import ExitStack, suppress
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip_network
 
+from sampan.lib.cleanup import attempted
 from sampan.lib.log import fields
 from sampan.linux import rtmessages as rt
 from sampan.linux.netlink import Netlink
+from sampan.linux.rtmessages import NetlinkError
 from sampan.linux.sysctl import ensure_sysctl
 from sampan.network.model import OPTION_ICC, OPTION_MASQUERADE, OPTION_MTU, Network
 from sampan.network.ruleset import BridgeRules
@@ -39,8 +42,8 @@ def gateway_interfaces(network: Network) -> list[IPv4Interface | IPv6Interface]:
     ]
 
 
-def ensure_bridge(netlink: Netlink, network: Network) -> int:
-    """Returns the interface's index."""
+def ensure_bridge(netlink: Netlink, network: Network, undo: ExitStack) -> int:
+    """Returns the interface's index. `undo` takes back what wasn't there before."""
     wanted = gateway_interfaces(network)
     link = netlink.find_link(network.bridge_name)
     if link is None:
@@ -50,6 +53,7 @@ def ensure_bridge(netlink: Netlink, network: Network) -> int:
         made = rt.create_bridge(
             network.bridge_name, mac=mac, mtu=mtu_of(network), snooping=not network.enable_ipv6
         )
+        undo.callback(attempted, remove_bridge, netlink, network, what="undo a bridge")
         netlink.execute(made)
         if network.enable_ipv6:
             _settle_ipv6(network.bridge_name)
@@ -60,7 +64,9 @@ def ensure_bridge(netlink: Netlink, network: Network) -> int:
         # a container must not tell the host where to route
         ensure_sysctl(f"net/ipv6/conf/{network.bridge_name}/accept_ra", "0")
     present = [entry for _, entry in netlink.addresses(link.index)]
-    missing = [rt.add_address(link.index, entry) for entry in wanted if entry not in present]
+    lacking = [entry for entry in wanted if entry not in present]
+    undo.callback(_take_addresses, netlink, link.index, lacking)
+    missing = [rt.add_address(link.index, entry) for entry in lacking]
     if not link.up:
         missing.append(rt.set_up(link.index))
     if missing:
@@ -70,6 +76,15 @@ def ensure_bridge(netlink: Netlink, network: Network) -> int:
     # keeps containers from using it in the other direction
     ensure_sysctl(f"net/ipv4/conf/{network.bridge_name}/route_localnet", "1")
     return link.index
+
+
+def _take_addresses(
+    netlink: Netlink, index: int, addresses: list[IPv4Interface | IPv6Interface]
+) -> None:
+    """Of a bridge that stays; what isn't there needn't be taken."""
+    for entry in addresses:
+        with suppress(NetlinkError):
+            netlink.execute(rt.delete_address(index, entry))
 
 
 def _settle_ipv6(name: str) -> None:

@@ -157,11 +157,20 @@ class Controller:
             container_name=container_name,
             driver=network.driver,
         )
-        if network.addressed:
-            present = list(found.endpoints.values())
-            endpoint = self._attachments.attach(found.path, present, network, endpoint, request)
-        self._enter(container_id, found, endpoint)
+        present = list(found.endpoints.values())
+        with ExitStack() as undo:
+            if network.addressed:
+                endpoint = self._attachments.attach(found.path, present, network, endpoint, request)
+                undo.callback(self._attachments.withdraw, found.path, present, endpoint)
+            undo.callback(self._forget, found, endpoint)
+            self._enter(container_id, found, endpoint)
+            undo.pop_all()
         return endpoint
+
+    def _forget(self, found: Sandbox, endpoint: Endpoint) -> None:
+        found.endpoints.pop(endpoint.network_id, None)
+        self._names.remove(endpoint)
+        self._refresh_view(found)
 
     def _enter(self, container_id: str, found: Sandbox, endpoint: Endpoint) -> None:
         """The endpoint is there: names, ports and what the container sees follow."""
@@ -180,9 +189,8 @@ class Controller:
         if found is None or network.id not in found.endpoints:
             raise NotConnected(container_id, network)
         before = endpoints.gateway_endpoint(found.endpoints.values())
-        endpoint = found.endpoints.pop(network.id)
-        self._names.remove(endpoint)
-        self._refresh_view(found)
+        endpoint = found.endpoints[network.id]
+        self._forget(found, endpoint)
         if self._publisher.target(container_id) == Target(endpoint.ipv4, endpoint.ipv6):
             self._publisher.redirect(container_id, self._ports_target(found))
         self._attachments.detach(found.path, endpoint)

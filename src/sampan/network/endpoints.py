@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from sampan.errors import InvalidArgument
 from sampan.lib.ids import short
 from sampan.network.model import (
     BRIDGE,
+    IPVLAN,
     OPTION_IFACE_PREFIX,
     OPTION_IFNAME,
     Endpoint,
     EndpointRequest,
     Network,
+    Pool,
 )
 
 _INTERFACE_PREFIX = "eth"
@@ -33,6 +35,8 @@ def check_request(network: Network, request: EndpointRequest) -> None:
         reasons += _check_address(network, text)
     if request.mac and not _MAC.fullmatch(request.mac):
         reasons.append(f"invalid MAC address: address {request.mac}: invalid MAC address")
+    if request.mac and network.driver == IPVLAN:
+        reasons.append("ipvlan interfaces do not support custom mac address assignment")
     name = request.driver_opts.get(OPTION_IFNAME)
     if name is not None and (not _INTERFACE_NAME.fullmatch(name) or name in {".", "..", "lo"}):
         reasons.append(f'invalid network interface name "{name}"')
@@ -50,11 +54,17 @@ def _check_address(network: Network, text: str) -> list[str]:
         return [f"invalid IP address: {text}"]
     if not network.user_defined:
         return ["user specified IP address is supported on user defined networks only"]
+    if address.version == 6 and not network.enable_ipv6:  # kept and shown, as the subnet is
+        return [] if _contains(network.pools, address) else [_NO_USER_SUBNET]
     if not network.user_subnet:
         return [_NO_USER_SUBNET]
-    if not any(address in ip_network(pool.subnet) for pool in network.live_pools):
+    if not _contains(network.live_pools, address):
         return [f"no configured subnet contains IP address {text}"]
     return []
+
+
+def _contains(pools: Iterable[Pool], address: IPv4Address | IPv6Address) -> bool:
+    return any(address in ip_network(pool.subnet) for pool in pools)
 
 
 def dns_names(
@@ -83,10 +93,19 @@ def interface_name(
 
 
 def gateway_endpoint(endpoints: Iterable[Endpoint]) -> Endpoint | None:
-    """The one whose gateway is the default route: highest priority, then first network name."""
-    ways = [endpoint for endpoint in endpoints if endpoint.gateway or endpoint.gateway6]
+    """The one that has the default route: highest priority, then first network name."""
+    ways = [
+        endpoint
+        for endpoint in endpoints
+        if endpoint.gateway or endpoint.gateway6 or endpoint.direct
+    ]
     return min(ways, key=lambda way: (-way.gw_priority, way.network_name), default=None)
 
 
 def gateways(endpoint: Endpoint | None) -> list[str]:
-    return [way for way in (endpoint.gateway, endpoint.gateway6) if way] if endpoint else []
+    """Of the default routes; the unspecified address where the way out needs none."""
+    if endpoint is None:
+        return []
+    if endpoint.direct:
+        return [any_ for any_, own in (("0.0.0.0", endpoint.ipv4), ("::", endpoint.ipv6)) if own]
+    return [way for way in (endpoint.gateway, endpoint.gateway6) if way]

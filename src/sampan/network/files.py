@@ -36,11 +36,23 @@ def hosts_file(
 
     An extra entry may carry several names separated by blanks (links do).
     """
-    own = f"{hostname}.{domainname} {hostname}" if domainname else hostname
     lines = [*_LOCAL_HOSTS]
     lines += [(address, names) for names, address in extra_hosts]
-    lines += [(address, own) for address in addresses]
-    return "".join(f"{address}\t{names}\n" for address, names in lines)
+    text = "".join(f"{address}\t{names}\n" for address, names in lines)
+    return text + "".join(own_lines(hostname, domainname, addresses))
+
+
+def own_lines(hostname: str, domainname: str, addresses: Sequence[str]) -> list[str]:
+    own = f"{hostname}.{domainname} {hostname}" if domainname else hostname
+    return [f"{address}\t{own}\n" for address in addresses]
+
+
+def changed_lines(text: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> str:
+    """`text` with lines more at its end and others less; what else was written there stays."""
+    lines = [line for line in text.splitlines(keepends=True) if line not in remove]
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    return "".join([*lines, *(line for line in add if line not in lines)])
 
 
 def _values(text: str, keyword: str) -> list[str]:

@@ -13,10 +13,10 @@ from pathlib import Path
 from sampan.errors import Denied, InvalidArgument, NotFound
 
 BRIDGE, HOST, NONE = "bridge", "host", "none"
-MACVLAN = "macvlan"
+MACVLAN, IPVLAN = "macvlan", "ipvlan"
 PREDEFINED = (BRIDGE, HOST, NONE)
 NULL_DRIVER = "null"
-DRIVERS = (BRIDGE, HOST, NULL_DRIVER, MACVLAN)
+DRIVERS = (BRIDGE, HOST, NULL_DRIVER, MACVLAN, IPVLAN)
 
 # moby's defaults for local networks (daemon/libnetwork/ipamutils)
 DEFAULT_ADDRESS_POOLS = (
@@ -43,9 +43,10 @@ OPTION_GATEWAY_MODES = (
 )
 OPTION_IFNAME = "com.docker.network.endpoint.ifname"  # of one endpoint
 
-# options of the macvlan driver
+# options of the macvlan and ipvlan drivers
 OPTION_PARENT = "parent"
 OPTION_MACVLAN_MODE = "macvlan_mode"
+OPTION_IPVLAN_MODE, OPTION_IPVLAN_FLAG = "ipvlan_mode", "ipvlan_flag"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class Network:
     labels: Mapping[str, str] = field(default_factory=dict)
     ipam_driver: str = "default"
     ipam_options: Mapping[str, str] | None = None  # inspect tells none from an empty table
-    bridge_name: str = ""  # the bridge, or the parent of a macvlan network
+    bridge_name: str = ""  # the bridge, or the parent of a macvlan or ipvlan network
     user_subnet: bool = False  # the subnet was asked for: static addresses are allowed
     adopted: bool = False  # the bridge (or parent) was there before us: never removed
 
@@ -129,12 +130,22 @@ class Network:
     @property
     def addressed(self) -> bool:
         """Its endpoints have interfaces and addresses."""
-        return self.driver in {BRIDGE, MACVLAN}
+        return self.driver == BRIDGE or self.on_parent
+
+    @property
+    def on_parent(self) -> bool:
+        """Its endpoints are further faces of an interface of the host."""
+        return self.driver in {MACVLAN, IPVLAN}
 
     @property
     def leads_outside(self) -> bool:
-        """A macvlan network without a parent of the user's choice has nothing outside."""
-        return not self.internal and (self.driver != MACVLAN or OPTION_PARENT in self.options)
+        """On a parent that isn't the user's choice there is nothing outside."""
+        return not self.internal and (not self.on_parent or OPTION_PARENT in self.options)
+
+    @property
+    def routed(self) -> bool:
+        """The kernel routes between the parent and the endpoints: there is no gateway to ask."""
+        return self.driver == IPVLAN and self.options.get(OPTION_IPVLAN_MODE) in {"l3", "l3s"}
 
     @property
     def live_pools(self) -> tuple[Pool, ...]:
@@ -184,6 +195,7 @@ class Endpoint:
     host_interface: str = ""  # the other end, a port of the bridge
     container_name: str = ""
     driver: str = BRIDGE
+    direct: bool = False  # leads outside without a gateway
 
 
 @dataclass(frozen=True, slots=True)

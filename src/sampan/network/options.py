@@ -7,9 +7,9 @@ import re
 from ipaddress import AddressValueError, IPv4Address
 
 from sampan.errors import InvalidArgument, Unsupported
-from sampan.linux.rtmessages import MACVLAN_MODES
-from sampan.network.macvlan import split_vlan
+from sampan.linux.rtmessages import IPVLAN_FLAGS, IPVLAN_MODES, MACVLAN_MODES
 from sampan.network.model import (
+    IPVLAN,
     MACVLAN,
     OPTION_BRIDGE_NAME,
     OPTION_DEFAULT,
@@ -17,12 +17,15 @@ from sampan.network.model import (
     OPTION_HOST_IP,
     OPTION_ICC,
     OPTION_IFACE_PREFIX,
+    OPTION_IPVLAN_FLAG,
+    OPTION_IPVLAN_MODE,
     OPTION_MACVLAN_MODE,
     OPTION_MASQUERADE,
     OPTION_MTU,
     OPTION_PARENT,
     NetworkSpec,
 )
+from sampan.network.parents import split_vlan
 
 INTERFACE_NAME = re.compile(r"[^\s/:\"\\]{1,15}")  # quoted in the text of rules
 _PREFIX = re.compile(r"[^\s/:%]{1,11}")  # leaves room for a number
@@ -38,6 +41,8 @@ def check_options(spec: NetworkSpec) -> None:
         raise InvalidArgument(f"invalid container interface prefix: {prefix}")
     if spec.driver == MACVLAN:
         _check_macvlan(spec)
+    elif spec.driver == IPVLAN:
+        _check_ipvlan(spec)
     else:
         _check_bridge(spec)
 
@@ -91,11 +96,30 @@ def _check_macvlan(spec: NetworkSpec) -> None:
             f"requested macvlan mode '{mode}' is not valid, "
             "'bridge' mode is the macvlan driver default"
         )
+    _check_parent(spec)
+
+
+def _check_ipvlan(spec: NetworkSpec) -> None:
+    mode = spec.options.get(OPTION_IPVLAN_MODE) or "l2"
+    if mode not in IPVLAN_MODES:
+        raise InvalidArgument(
+            f"requested ipvlan mode '{mode}' is not valid, 'l2' mode is the ipvlan driver default"
+        )
+    flag = spec.options.get(OPTION_IPVLAN_FLAG) or "bridge"
+    if flag not in IPVLAN_FLAGS:
+        raise InvalidArgument(
+            f"requested ipvlan flag '{flag}' is not valid, "
+            "'bridge' is the ipvlan driver default flag"
+        )
+    _check_parent(spec)
+
+
+def _check_parent(spec: NetworkSpec) -> None:
     parent = spec.options.get(OPTION_PARENT)
     if parent is None:
         return
     if parent == "lo":
-        raise InvalidArgument("loopback interface is not a valid macvlan parent link")
+        raise InvalidArgument(f"loopback interface is not a valid {spec.driver} parent link")
     if not INTERFACE_NAME.fullmatch(parent):
         split_vlan(parent)
         raise InvalidArgument(f"invalid parent interface name: {parent}")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
-from sampan.errors import Denied, Internal, InvalidArgument, NotFound, Unavailable, Unsupported
+from sampan.errors import Denied, Internal, InvalidArgument, NotFound, Unavailable
 from sampan.lib.ids import random_id, short
 from sampan.network.ipam import (
     AddressInUse,
@@ -16,12 +16,15 @@ from sampan.network.ipam import (
     first_address,
     overlapping,
 )
-from sampan.network.macvlan import lone_parent
 from sampan.network.model import (
     BRIDGE,
     DRIVERS,
+    IPVLAN,
     MACVLAN,
     OPTION_BRIDGE_NAME,
+    OPTION_IPVLAN_FLAG,
+    OPTION_IPVLAN_MODE,
+    OPTION_MACVLAN_MODE,
     OPTION_PARENT,
     PREDEFINED,
     InvalidNetwork,
@@ -30,6 +33,7 @@ from sampan.network.model import (
     Pool,
 )
 from sampan.network.options import check_options
+from sampan.network.parents import lone_parent
 
 
 def check_spec(spec: NetworkSpec) -> None:
@@ -53,13 +57,9 @@ def _check_driver(driver: str) -> None:
             'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join"'
             " to connect this node to swarm and try again."
         )
-    if driver == "ipvlan":
-        raise Unsupported(
-            "the ipvlan network driver is not built", hint="macvlan puts containers on a LAN too"
-        )
     if driver not in DRIVERS:
         raise NotFound(f"could not find plugin {driver} in v1 plugin registry: plugin not found")
-    if driver not in {BRIDGE, MACVLAN}:
+    if driver not in {BRIDGE, MACVLAN, IPVLAN}:
         raise Denied(f'only one instance of "{driver}" network is allowed')
 
 
@@ -86,7 +86,7 @@ def plan_network(
 ) -> Network:
     """`ours` are the subnets of existing networks, `host` what the machine itself uses.
 
-    `bridges` are the bridges and macvlan parents of existing networks, with the networks' ids.
+    `bridges` are the bridges of existing networks, with the networks' ids.
     """
     check_spec(spec)
     identifier = random_id()
@@ -124,9 +124,9 @@ def plan_network(
 
 
 def _device(spec: NetworkSpec, identifier: str, taken: Mapping[str, str]) -> str:
-    """The bridge, or the macvlan parent."""
-    if spec.driver == MACVLAN:
-        return spec.options.get(OPTION_PARENT) or lone_parent(short(identifier))
+    """The bridge, or the parent."""
+    if spec.driver in {MACVLAN, IPVLAN}:
+        return spec.options.get(OPTION_PARENT) or lone_parent(spec.driver, short(identifier))
     name = spec.options.get(OPTION_BRIDGE_NAME) or f"br-{short(identifier)}"
     if name in taken:
         raise Denied(
@@ -134,6 +134,20 @@ def _device(spec: NetworkSpec, identifier: str, taken: Mapping[str, str]) -> str
             f"{taken[name]} ({name}): networks have same bridge name"
         )
     return name
+
+
+def may_share(one: Network, other: Network) -> bool:
+    """Whether both may have the same parent. It has one driver, and ipvlan one mode; macvlan's
+    passthru takes all of it."""
+    if one.driver != other.driver:
+        return False
+    if one.driver == MACVLAN:
+        return "passthru" not in {each.options.get(OPTION_MACVLAN_MODE) for each in (one, other)}
+    modes = {
+        (each.options.get(OPTION_IPVLAN_MODE) or "l2", each.options.get(OPTION_IPVLAN_FLAG))
+        for each in (one, other)
+    }
+    return len(modes) == 1
 
 
 def complete(pool: Pool) -> Pool:

@@ -2,21 +2,24 @@
 
 Owned by the networking thread. `start` brings the machine in line with the documents and makes the
 three predefined networks; the default bridge follows the daemon's settings, all others their
-documents.
+documents. A network that can't be made to stand leaves nothing: every step pushes its undo before
+it is done, as it may fail after half of it.
 """
 
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from ipaddress import ip_interface, ip_network
 
 from sampan.errors import AlreadyExists, Denied, Internal, SampanError, Unavailable
+from sampan.lib.cleanup import attempted
 from sampan.lib.ids import random_id
 from sampan.lib.log import fields
 from sampan.linux.netlink import Netlink
 from sampan.linux.rtmessages import NetlinkError
 from sampan.linux.sysctl import ensure_ipv6_forwarding, ensure_sysctl
-from sampan.network import bridge, macvlan
+from sampan.network import bridge, parents
 from sampan.network.addresses import Addresses
 from sampan.network.files import nameservers
 from sampan.network.firewall import Firewall
@@ -25,14 +28,12 @@ from sampan.network.ipam import Net, choose_subnet
 from sampan.network.model import (
     BRIDGE,
     HOST,
-    MACVLAN,
     NONE,
     NULL_DRIVER,
     OPTION_BRIDGE_NAME,
     OPTION_DEFAULT,
     OPTION_HOST_IP,
     OPTION_ICC,
-    OPTION_MACVLAN_MODE,
     OPTION_MASQUERADE,
     OPTION_MTU,
     Network,
@@ -41,7 +42,7 @@ from sampan.network.model import (
     Pool,
 )
 from sampan.network.networks import NetworkTable
-from sampan.network.plan import complete, local_ipv6_subnet, plan_network
+from sampan.network.plan import complete, local_ipv6_subnet, may_share, plan_network
 
 log = logging.getLogger(__name__)
 
@@ -80,13 +81,29 @@ class Provisioner:
                 log.exception(fields("network.failed", network=network.name))
 
     def _stand_up(self, network: Network) -> None:
-        self._addresses.open(network)
-        if network.driver == MACVLAN:
-            self._indexes[network.id] = macvlan.ensure_parent(self._netlink, network)
-            return
+        """Wholly or not at all."""
+        with ExitStack() as undo:
+            undo.callback(self._addresses.close, network.id)
+            self._addresses.open(network)
+            undo.callback(self._indexes.pop, network.id, None)
+            if network.on_parent:
+                self._hang_on_parent(network, undo)
+            else:
+                self._raise_bridge(network, undo)
+            undo.pop_all()
+
+    def _hang_on_parent(self, network: Network, undo: ExitStack) -> None:
+        if self._netlink.find_link(network.bridge_name) is None:
+            parent = (parents.remove_parent, self._netlink, network)
+            undo.callback(attempted, *parent, what="undo a parent")
+        self._indexes[network.id] = parents.ensure_parent(self._netlink, network)
+
+    def _raise_bridge(self, network: Network, undo: ExitStack) -> None:
         if network.enable_ipv6 and self._settings.ip_forward and not network.internal:
             ensure_ipv6_forwarding(self._uplinks())
-        self._indexes[network.id] = bridge.ensure_bridge(self._netlink, network)
+        self._indexes[network.id] = bridge.ensure_bridge(self._netlink, network, undo)
+        rules = (self._firewall.remove_bridge, network.bridge_name)
+        undo.callback(attempted, *rules, what="undo a bridge's rules")
         self._firewall.add_bridge(bridge.firewall_rules(network))
 
     def _uplinks(self) -> list[str]:
@@ -122,28 +139,29 @@ class Provisioner:
         try:
             self._stand_up(network)
         except BaseException:
-            self._take_down(network)
+            attempted(self._table.remove, network, what="undo a network")
             raise
         log.info(fields("network.created", network=network.name, id=network.id))
         return network
 
     def _sharing(self, network: Network) -> list[Network]:
-        """Other macvlan networks with the same parent."""
+        """Other networks with the same parent."""
         return [
             other
             for other in self._table.standing()
-            if network.driver == other.driver == MACVLAN
+            if network.on_parent
+            and other.on_parent
             and other.id != network.id
             and other.bridge_name == network.bridge_name
         ]
 
     def _check_parent(self, network: Network) -> None:
-        """A parent in mode passthru has one network only."""
+        """Raises Internal for a parent whose other networks need it in another way."""
         for other in self._sharing(network):
-            if any(one.options.get(OPTION_MACVLAN_MODE) == "passthru" for one in (network, other)):
+            if not may_share(network, other):
+                user = parents.lone_parent(other.driver, other.id[:12])
                 raise Internal(
-                    f"network {macvlan.lone_parent(other.id[:12])} is already using parent "
-                    f"interface {network.bridge_name}"
+                    f"network {user} is already using parent interface {network.bridge_name}"
                 )
 
     def remove(self, network: Network) -> None:
@@ -154,7 +172,7 @@ class Provisioner:
         log.info(fields("network.removed", network=network.name, id=network.id))
 
     def _take_down(self, network: Network) -> None:
-        if network.driver == MACVLAN:
+        if network.on_parent:
             self._leave_parent(network)
         else:
             self._firewall.remove_bridge(network.bridge_name)
@@ -166,14 +184,14 @@ class Provisioner:
     def _leave_parent(self, network: Network) -> None:
         heirs = self._sharing(network)
         if not heirs:
-            macvlan.remove_parent(self._netlink, network)
+            parents.remove_parent(self._netlink, network)
         elif not network.adopted:  # a sub-interface that we made: the next one removes it
             self._table.put(replace(heirs[0], adopted=False))
 
     def remove_all(self) -> None:
         """Every bridge that is ours; the documents stay."""
         for network in self._table.standing():
-            remove = macvlan.remove_parent if network.driver == MACVLAN else bridge.remove_bridge
+            remove = parents.remove_parent if network.on_parent else bridge.remove_bridge
             try:
                 remove(self._netlink, network)
             except NetlinkError as failure:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sampan.errors import Unsupported
+from sampan.lib.cleanup import attempted
 from sampan.lib.log import fields
 from sampan.linux.conntrack import forget_udp_port
 from sampan.network.firewall import Firewall
@@ -91,16 +92,23 @@ class Publisher:
                 for entry in self._reservations.reserve(request, addresses):
                     undo.callback(self._reservations.release, entry)
                     held.append((entry, request.container_port))
-            self._add(container_id, target, held)
+            self._add(container_id, target, held, undo)
             undo.pop_all()
         return tuple(
             PublishedPort(entry.proto, port, entry.host_ip, entry.port) for entry, port in held
         )
 
-    def _add(self, container_id: str, target: Target, held: list[tuple[Reservation, int]]) -> None:
+    def _add(
+        self,
+        container_id: str,
+        target: Target,
+        held: list[tuple[Reservation, int]],
+        undo: ExitStack,
+    ) -> None:
         if not held:
             return
         fresh = Publication(held, target)
+        undo.callback(attempted, self._firewall.remove_ports, fresh.rules(), what="undo ports")
         self._firewall.add_ports(fresh.rules())
         self._forget_flows(fresh)
         publication = self._publications.setdefault(container_id, Publication(target=target))
@@ -122,10 +130,17 @@ class Publisher:
             self._firewall.add_ports(self._publications[container_id].rules())
 
     def redirect(self, container_id: str, target: Target) -> None:
-        """Lead the container's ports to other addresses of it, or nowhere."""
+        """Lead the container's ports to other addresses of it, or nowhere; or all is as before."""
         publication = self._publications.get(container_id)
         if publication is None or publication.target == target:
             return
+        former = publication.target
+        with ExitStack() as undo:
+            undo.callback(attempted, self._lead, publication, former, what="undo a redirection")
+            self._lead(publication, target)
+            undo.pop_all()
+
+    def _lead(self, publication: Publication, target: Target) -> None:
         old = publication.rules()
         publication.target = target
         fresh = publication.rules()

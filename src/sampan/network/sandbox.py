@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from pathlib import Path
 
+from sampan.errors import Unsupported
 from sampan.linux import namespaces, rtmessages
 from sampan.linux.netlink import Netlink
 from sampan.linux.nft import Nft
@@ -52,11 +53,20 @@ class ParentFace:
 
 
 @dataclass(frozen=True, slots=True)
+class RoutedFace:
+    """The same with the parent's own MAC: the kernel tells by addresses whose a packet is."""
+
+    parent: int
+    mode: str = "l2"
+    flag: str = "bridge"
+
+
+@dataclass(frozen=True, slots=True)
 class Attachment:
     """One interface to be: `name` in the sandbox, and what it hangs on outside."""
 
     name: str
-    uplink: BridgePort | ParentFace
+    uplink: BridgePort | ParentFace | RoutedFace
     mac: str
     addresses: Sequence[IPv4Interface | IPv6Interface]
     gateways: Sequence[str]  # default routes that go through it
@@ -81,7 +91,7 @@ def attach(netlink: Netlink, path: Path, attachment: Attachment) -> None:
     netns = namespaces.open_netns(path)
     try:
         try:
-            netlink.execute(*_creation(attachment, netns))
+            _create(netlink, attachment, netns)
             with namespaces.entered(netns):
                 _configure(attachment)
         except BaseException:
@@ -92,6 +102,18 @@ def attach(netlink: Netlink, path: Path, attachment: Attachment) -> None:
             raise
     finally:
         os.close(netns)
+
+
+def _create(netlink: Netlink, attachment: Attachment, netns: int) -> None:
+    try:
+        netlink.execute(*_creation(attachment, netns))
+    except NetlinkError as error:
+        if isinstance(attachment.uplink, RoutedFace) and error.errno == errno.EOPNOTSUPP:
+            raise Unsupported(
+                "failed to create the ipvlan port: operation not supported",
+                hint="the kernel module ipvlan is missing; macvlan puts containers on a LAN too",
+            ) from error
+        raise
 
 
 def _creation(attachment: Attachment, netns: int) -> list[Request]:
@@ -106,6 +128,16 @@ def _creation(attachment: Attachment, netns: int) -> list[Request]:
             mtu=attachment.mtu,
         )
         return [rtmessages.create_macvlan(face)]
+    if isinstance(uplink, RoutedFace):
+        routed = rtmessages.Ipvlan(
+            name=attachment.name,
+            parent=uplink.parent,
+            netns=netns,
+            mode=uplink.mode,
+            flag=uplink.flag,
+            mtu=attachment.mtu,
+        )
+        return [rtmessages.create_ipvlan(routed)]
     veth = rtmessages.Veth(
         name=uplink.name,
         master=uplink.bridge,

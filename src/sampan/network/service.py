@@ -302,7 +302,11 @@ class NetworkService:
             servers=(lambda: explicit) if explicit else self._upstream.get,
             open_socket=partial(self._open_inside, container_id) if explicit else open_here,
         )
-        await resolver.start()
+        try:
+            await resolver.start()
+        except BaseException:
+            await resolver.aclose()
+            raise
         self._resolvers[container_id] = resolver
 
     async def _open_inside(

@@ -90,9 +90,21 @@ async def read_error(response: aiohttp.ClientResponse) -> ErrorAnswer:
             items = (ErrorItem("", parsed.details or parsed.message),)
     except (msgspec.MsgspecError, aiohttp.ClientError, OSError):
         pass
-    if not items and response.status == 401:
+    if response.status == 401 and _lacks_scope(response):
+        # who is known but not allowed: Docker's clients say so, whatever the body says
+        items = (ErrorItem("DENIED", "requested access to the resource is denied"),)
+    elif not items and response.status == 401:
         items = (ErrorItem("UNAUTHORIZED", "authentication required"),)
     return ErrorAnswer(status=response.status, items=items, reason=response.reason or "")
+
+
+def _lacks_scope(response: aiohttp.ClientResponse) -> bool:
+    """RFC 6750: the token is good, but not for this."""
+    offered = response.headers.getall("WWW-Authenticate", [])
+    return any(
+        value[:7].lower() == "bearer " and 'error="insufficient_scope"' in value
+        for value in offered
+    )
 
 
 def unreachable(method: str, url: str, error: BaseException) -> Unreachable:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sampan.runtime import apparmor
+
 CAPABILITIES = (  # <linux/capability.h>, in the order of their bits
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
@@ -85,6 +87,7 @@ class HostFacts:
     kernel: tuple[int, int] = (5, 10)
     oom_score_adj: int = 0
     hard_limits: Mapping[str, int] = field(default_factory=dict)  # RLIMIT_X: own; -1 unlimited
+    apparmor: bool = False  # the kernel has it
     thermal_paths: tuple[str, ...] = ()  # masked like Docker's list, where they exist
 
     @property
@@ -104,6 +107,7 @@ class HostFacts:
             kernel=(int(major), int(minor)),
             oom_score_adj=int(Path("/proc/self/oom_score_adj").read_text()),
             hard_limits=_hard_limits(),
+            apparmor=apparmor.enabled(),
             thermal_paths=tuple(
                 sorted(map(str, Path("/sys/devices/system/cpu").glob("cpu*/thermal_throttle")))
             ),

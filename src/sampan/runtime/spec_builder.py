@@ -65,6 +65,7 @@ class SpecInput:
     console_size: tuple[int, int] = (0, 0)  # rows, columns
     shm_path: str = ""  # a shared /dev/shm; empty: a tmpfs of its own; "none": no /dev/shm
     init_path: str = ""  # the host's tini: becomes the first process
+    apparmor: str = ""  # the profile; "" where there is none
     seccomp: dict[str, Any] | None = None  # OCI's form; ignored when privileged
     devices: tuple[Device, ...] = ()
     block_io: Mapping[str, Any] = field(default_factory=dict)
@@ -117,6 +118,8 @@ def build_process(wanted: SpecInput) -> dict[str, Any]:
         "noNewPrivileges": no_new_privileges(wanted.host),
         "oomScoreAdj": limits.oom_score_adj(wanted.host, wanted.facts),
     }
+    if wanted.apparmor:
+        process["apparmorProfile"] = wanted.apparmor
     ulimits = {limit.Name: limit for limit in wanted.default_ulimits}
     ulimits.update({limit.Name: limit for limit in wanted.host.Ulimits or ()})
     if ulimits:

@@ -26,7 +26,7 @@ from sampan.server.errors import PageNotFound, error_response, expected
 from sampan.server.hangups import Hangups
 from sampan.server.routes import Route, RouteTable
 from sampan.server.tls import TlsLink
-from sampan.wire.versions import ENGINE_VERSION, MAXIMUM, split_path
+from sampan.wire.versions import MAXIMUM, REPORTED_VERSION, split_path
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ BASE_HEADERS: Mapping[str, str] = {
     "Api-Version": str(MAXIMUM),
     "Docker-Experimental": "false",
     "Ostype": "linux",
-    "Server": f"Docker/{ENGINE_VERSION} (linux)",
+    "Server": f"Docker/{REPORTED_VERSION} (linux)",
 }
 
 _Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -77,12 +77,17 @@ class ApiServer:
         self._server = _ConnectionServer(self._handle)
         self._listeners: list[asyncio.Server] = []
 
-    async def listen(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
-        """Accept on a bound socket; what queued in its backlog is served now."""
+    async def listen(
+        self, listener: socket.socket, tls: Callable[[], ssl.SSLContext] | None = None
+    ) -> None:
+        """Accept on a bound socket; what queued in its backlog is served now.
+
+        `tls` is asked for each connection: certificates may be replaced at any time.
+        """
         loop = asyncio.get_running_loop()
         make: Callable[[], asyncio.Protocol] = self._server
         if tls is not None:
-            make = partial(TlsLink, tls, self._server)
+            make = partial(_link, tls, self._server)
         if listener.family == socket.AF_UNIX:
             server = await loop.create_unix_server(make, sock=listener, backlog=BACKLOG)
         else:
@@ -132,6 +137,10 @@ class ApiServer:
             _invite_body(request)
         route, params = found
         return await route.handler(Call(request, version, params, BASE_HEADERS))
+
+
+def _link(tls: Callable[[], ssl.SSLContext], make: Callable[[], asyncio.Protocol]) -> TlsLink:
+    return TlsLink(tls(), make)
 
 
 def _invite_body(request: web.BaseRequest) -> None:

@@ -101,6 +101,7 @@ def plain_extract(
     into: str = "/",
     owner: tuple[int, int] | None = None,
     keep_directories: bool = False,
+    refuse_climbing: bool = False,
 ) -> None:
     """Unpack an archive, compressed or not, at `into` inside the tree `root`.
 
@@ -111,7 +112,12 @@ def plain_extract(
     _, plain = decompressed(source)
     reader = TarReader(plain)
     with Extractor(
-        root, layer=False, into=parts, owner=owner, keep_directories=keep_directories
+        root,
+        layer=False,
+        into=parts,
+        owner=owner,
+        keep_directories=keep_directories,
+        refuse_climbing=refuse_climbing,
     ) as extractor:
         for entry in reader:
             extractor.add(entry, reader)

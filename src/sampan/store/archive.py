@@ -14,7 +14,9 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from sampan.lib.tarstream import Entry, Kind
+import msgspec
+
+from sampan.lib.tarstream import Entry, Kind, Readable
 from sampan.lib.tarwriter import TarWriter, Writable
 from sampan.store.members import OPAQUE_NAME, OPAQUE_XATTR, WHITEOUT_PREFIX
 
@@ -44,6 +46,19 @@ def is_opaque(directory: str | int) -> bool:
         return False
 
 
+class _Clamped(TarWriter):
+    """No member is younger than `latest_ns`."""
+
+    def __init__(self, out: Writable, latest_ns: int) -> None:
+        super().__init__(out)
+        self._latest_ns = latest_ns
+
+    def add(self, entry: Entry, data: Readable | None = None) -> None:
+        if entry.mtime_ns > self._latest_ns:
+            entry = msgspec.structs.replace(entry, mtime_ns=self._latest_ns)
+        super().add(entry, data)
+
+
 class TreeWriter:
     """One archive on its way out; trees are added one after the other."""
 
@@ -54,8 +69,9 @@ class TreeWriter:
         layer: bool,
         prefix: str = "",
         keep: Callable[[str], bool] | None = None,
+        latest_ns: int | None = None,
     ) -> None:
-        self._writer = TarWriter(out)
+        self._writer = TarWriter(out) if latest_ns is None else _Clamped(out, latest_ns)
         self._layer = layer
         self._prefix = prefix
         self._keep = keep

@@ -116,25 +116,36 @@ def _sorted_entries(directory: str) -> list[os.DirEntry[str]]:
 # --- archives -------------------------------------------------------------------------------
 
 
-def write_layer(upper: Path, out: Writable, *, keep: Callable[[str], bool] | None = None) -> None:
+def write_layer(
+    upper: Path,
+    out: Writable,
+    *,
+    keep: Callable[[str], bool] | None = None,
+    latest_ns: int | None = None,
+) -> None:
     """The directory of one snapshot as a layer archive: whiteouts become `.wh.` files.
 
-    `keep` is asked for each path relative to `upper`.
+    `keep` is asked for each path relative to `upper`. Younger files than `latest_ns` get that time.
     """
-    writer = TreeWriter(out, layer=True, keep=keep)
+    writer = TreeWriter(out, layer=True, keep=keep, latest_ns=latest_ns)
     writer.add_root(upper)
     writer.finish()
 
 
 def write_tree(
-    root: Path | int, out: Writable, *, prefix: str = "", keep: Callable[[str], bool] | None = None
+    root: Path | int,
+    out: Writable,
+    *,
+    prefix: str = "",
+    keep: Callable[[str], bool] | None = None,
+    latest_ns: int | None = None,
 ) -> None:
     """A whole tree as an archive, without its root directory.
 
     `root` may be a directory descriptor. `prefix` goes before all names; `keep` is asked for each
     path (relative to `root`), and a directory that isn't kept takes what is in it along.
     """
-    writer = TreeWriter(out, layer=False, prefix=prefix, keep=keep)
+    writer = TreeWriter(out, layer=False, prefix=prefix, keep=keep, latest_ns=latest_ns)
     writer.add_root(root)
     writer.finish()
 

@@ -3,8 +3,9 @@
 Everything happens relative to directory descriptors, each opened by one name with O_NOFOLLOW, so a
 link planted by the archive (or by a process that shares the tree) never leads out. A member whose
 folder is a symlink goes where a process chrooted to the tree would find it, if that is there.
-Names that climb above the tree are refused, absolute names are taken as relative, files replace
-what was there instead of being written through it.
+Names are taken as if chrooted to the target: absolute ones are relative to it, ".." stops there.
+(`docker cp` into a folder refuses relative names that climb above that: `refuse_climbing`.) Files
+replace what was there instead of being written through it.
 
 With `layer=True` the tree is an overlay layer: `.wh.NAME` becomes a whiteout (character device
 0/0), `.wh..wh..opq` the opaque mark. Overlay's own xattrs in archives are dropped: a layer that
@@ -35,6 +36,7 @@ from sampan.store.members import (
     Parts,
     clean_parts,
     explained,
+    strict_parts,
 )
 from sampan.store.removal import remove_tree
 
@@ -65,10 +67,12 @@ class Extractor:
         into: Parts = (),
         owner: tuple[int, int] | None = None,
         keep_directories: bool = False,
+        refuse_climbing: bool = False,
     ) -> None:
         self._root = root
         self._layer = layer
         self._into = into
+        self._refuse_climbing = refuse_climbing and bool(into)
         self._owner = owner
         self._keep_directories = keep_directories
         # whose name is ours, so it may be a link
@@ -90,7 +94,7 @@ class Extractor:
     def add(self, entry: Entry, reader: TarReader) -> None:
         """Raises InvalidArgument for what must not be, NoSpace or OSError for what can't."""
         self._trim()
-        parts = self._into + clean_parts(entry.name)
+        parts = self._place(entry.name)
         try:
             if self._layer and parts and parts[-1].startswith(WHITEOUT_PREFIX):
                 self._whiteout(parts, entry.name)
@@ -158,7 +162,7 @@ class Extractor:
         self.size_bytes += entry.size_bytes
 
     def _add_hard_link(self, parent: int, name: str, entry: Entry) -> None:
-        target = self._into + clean_parts(entry.link)
+        target = self._place(entry.link)
         if not target or target == self._into:
             raise EscapingEntry(entry.link)
         action = f"link /{entry.link.lstrip('/')}"
@@ -218,6 +222,10 @@ class Extractor:
                 os.setxattr(self._directory((*parts[:-1], hidden)), OPAQUE_XATTR, b"y")
 
     # --- names ------------------------------------------------------------------------------
+
+    def _place(self, name: str) -> Parts:
+        strict = self._refuse_climbing and not name.startswith("/")
+        return self._into + (strict_parts(name) if strict else clean_parts(name))
 
     def _make(self, parent: int, name: str, create: Callable[[], None]) -> None:
         try:

@@ -61,13 +61,28 @@ def explained(error: OSError, name: str) -> Exception:
 
 
 def clean_parts(name: str) -> Parts:
-    """The components of a member's name; ".." is taken lexically. Raises EscapingEntry."""
+    """The components of a member's name; ".." is taken lexically and stops at the root.
+
+    So Docker takes the names of layers, contexts and archives for ADD: as if chrooted.
+    """
+    return _parts(name)[0]
+
+
+def strict_parts(name: str) -> Parts:
+    """The same, but raises EscapingEntry for a name that climbs above the root."""
+    parts, climbs = _parts(name)
+    if climbs:
+        raise EscapingEntry(name)
+    return parts
+
+
+def _parts(name: str) -> tuple[Parts, bool]:
     parts: list[str] = []
+    climbs = False
     for part in name.split("/"):
         if part == "..":
-            if not parts:
-                raise EscapingEntry(name)
-            parts.pop()
+            climbs |= not parts
+            del parts[-1:]
         elif part not in {"", "."}:
             parts.append(part)
-    return tuple(parts)
+    return tuple(parts), climbs

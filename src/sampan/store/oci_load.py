@@ -28,6 +28,7 @@ from sampan.store.decompress import decompressed
 from sampan.store.images import Image, ImageStore
 from sampan.store.ingest import IngestedLayer, LayerIngest
 from sampan.store.leases import Lease, Leases
+from sampan.store.members import clean_parts
 from sampan.store.oci_layout import InvalidArchive, SavedImage
 from sampan.store.snapshots import Snapshotter
 from sampan.store.unpack import Unpacker
@@ -75,7 +76,7 @@ class _Parts:
     document_bytes: int = 0
 
     def resolve(self, name: str) -> str:
-        name = posixpath.normpath(name).lstrip("/")
+        name = _key(name)
         for _ in range(_MAX_LINKS):
             if name not in self.links:
                 return name
@@ -128,13 +129,11 @@ class ImageLoader:
         _, plain = decompressed(source)
         reader = TarReader(plain)
         for entry in reader:
-            name = posixpath.normpath(entry.name).lstrip("/")
+            name = _key(entry.name)
             if entry.kind is Kind.SYMLINK:
-                parts.links[name] = posixpath.normpath(
-                    posixpath.join(posixpath.dirname(name), entry.link)
-                )
+                parts.links[name] = _key(posixpath.join(posixpath.dirname(name), entry.link))
             elif entry.kind is Kind.HARD_LINK:
-                parts.links[name] = posixpath.normpath(entry.link).lstrip("/")
+                parts.links[name] = _key(entry.link)
             elif entry.kind is Kind.REGULAR and entry.sparse is None:
                 self._member(name, entry, reader, parts)
         reader.drain()
@@ -239,6 +238,11 @@ def _reported(
         if on_layer is not None:
             on_layer(name, done, entry.size_bytes)
         piece = reader.read(CHUNK)
+
+
+def _key(name: str) -> str:
+    """Members and what points to them, as if the archive were unpacked in a root of its own."""
+    return "/".join(clean_parts(name))
 
 
 def _keep_document(name: str, data: bytes, parts: _Parts) -> None:

@@ -3,17 +3,23 @@
 On disk::
 
     <root>/<name>/_data        what containers see
-    documents of kind "volume" name, driver, options, labels, time of creation
+    documents of kind "volume" name, driver, options, labels, time of creation, owner
 
 The directory is made before the document is committed and removed after it is gone, so a volume
 that is listed always has its data; a directory without a document is what a crash left and is
 taken over by the next volume of that name only when it is empty.
 
+An anonymous volume made for a container has that one's id as its `owner`, from before the container
+is committed until it is removed without its volumes (`disown`). So a volume whose owner isn't there
+is what a crash left of a creation or a removal: `sweep` removes it, and nothing else.
+
 All methods block; callers run them through `Workers`. One lock keeps creation and removal apart.
 """
 
+import logging
+import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -22,6 +28,7 @@ from sampan.errors import NotFound
 from sampan.lib import gotime
 from sampan.lib.atomicfile import fsync_dir
 from sampan.lib.ids import random_id
+from sampan.lib.log import fields
 from sampan.linux.mounts import mount_all, mounts_below, unmount
 from sampan.store.disk import allocated_bytes
 from sampan.store.metadata import Documents
@@ -30,12 +37,17 @@ from sampan.volumes.copyup import copy_tree
 from sampan.volumes.drivers import DRIVERS, NoSuchDriver, check_options, mount_of
 from sampan.volumes.model import ANONYMOUS_LABEL, DriverMismatch, NoSuchVolume, Volume, check_name
 
+log = logging.getLogger(__name__)
+
+_RANDOM_NAME = re.compile(r"[0-9a-f]{64}")
+
 
 class _Document(msgspec.Struct, frozen=True, kw_only=True):
     driver: str
     created_ns: int
     options: dict[str, str]
     labels: dict[str, str]
+    owner: str = ""  # the container that takes it along
 
 
 class VolumeStore:
@@ -54,10 +66,16 @@ class VolumeStore:
         driver: str = "local",
         options: Mapping[str, str] | None = None,
         labels: Mapping[str, str] | None = None,
+        owner: str = "",
     ) -> tuple[Volume, bool]:
-        """The volume of that name and whether it is new; without a name an anonymous one."""
+        """The volume of that name and whether it is new; without a name an anonymous one.
+
+        `owner` counts for an anonymous one only.
+        """
         marks = dict(labels or {})
-        if not name:
+        if name:
+            owner = ""
+        else:
             name = random_id()
             marks[ANONYMOUS_LABEL] = ""
         check_name(name)
@@ -75,6 +93,7 @@ class VolumeStore:
                 created_ns=gotime.now_ns(),
                 options=dict(options or {}),
                 labels=marks,
+                owner=owner,
             )
             data = self._root / name / "_data"
             data.mkdir(parents=True, exist_ok=True)
@@ -112,6 +131,32 @@ class VolumeStore:
             self._documents.remove(name)
             remove_tree(self._root / name)
 
+    def disown(self, names: Iterable[str]) -> None:
+        """From now on these volumes are there for their own sake. Unknown names are fine."""
+        with self._lock:
+            changed = {}
+            for name in names:
+                document = self._document(name)
+                if document is not None and document.owner:
+                    changed[name] = msgspec.json.encode(msgspec.structs.replace(document, owner=""))
+            if changed:
+                self._documents.put_many(changed)
+
+    def sweep(self, owners: Collection[str], used: Collection[str]) -> None:
+        """Remove volumes whose owner isn't among `owners`, unless they are `used`; and directories
+        that such volumes left. At start, before anybody makes a volume."""
+        with self._lock:
+            rows = self._documents.all()
+        for name, body in rows:
+            owner = msgspec.json.decode(body, type=_Document).owner
+            if owner and owner not in owners and name not in used:
+                log.info(fields("volume.orphan_removed", volume=name, owner=owner))
+                self.remove(name)
+        known = {name for name, _ in rows}
+        for path in list(self._root.iterdir()):
+            if path.name not in known and _RANDOM_NAME.fullmatch(path.name):
+                remove_tree(path)
+
     def mount(self, volume: Volume) -> Path:
         """Make the data appear (for volumes with options) and return where it lies. Idempotent."""
         wanted = mount_of(volume.options)
@@ -141,11 +186,15 @@ class VolumeStore:
         return allocated_bytes(volume.mountpoint, below_only=True)
 
     def _find(self, name: str) -> Volume | None:
+        document = self._document(name)
+        return self._volume(name, document) if document else None
+
+    def _document(self, name: str) -> _Document | None:
         try:
             body = self._documents.get(name)
         except NotFound:
             return None
-        return self._volume(name, msgspec.json.decode(body, type=_Document))
+        return msgspec.json.decode(body, type=_Document)
 
     def _volume(self, name: str, document: _Document) -> Volume:
         return Volume(

@@ -10,6 +10,9 @@ from typing import NamedTuple
 from sampan.errors import InvalidArgument
 
 ENGINE_VERSION = "0.1.0"  # the package's version; a test compares it with pyproject.toml
+# What clients are told: the Docker release that brought MAXIMUM, then our own version, as
+# distributions do it (20.10.24+dfsg1). Programs refuse engines that look older than some Docker.
+REPORTED_VERSION = f"28.3.0+sampan{ENGINE_VERSION}"
 PLATFORM_NAME = "Sampan"
 
 _PREFIX = re.compile(r"/v([0-9.]+)(/.*)?")

@@ -23,6 +23,7 @@ from sampan.engine.containers.eraser import Eraser
 from sampan.engine.containers.etc_files import EtcFiles
 from sampan.engine.containers.exits import Exits
 from sampan.engine.containers.host_checks import RuntimeChecks
+from sampan.engine.containers.image_mounts import ImageMounts
 from sampan.engine.containers.inspect import Inspector
 from sampan.engine.containers.listing import Lister
 from sampan.engine.containers.live import Background, LiveContainers
@@ -63,6 +64,7 @@ from sampan.runtime.tasks import TaskService
 from sampan.store.apply import extract
 from sampan.store.content_local import LocalContentStore
 from sampan.store.images import ImageStore
+from sampan.store.leases import Leases
 from sampan.store.metadata import Database, Documents
 from sampan.store.snapshotter_overlay import OverlaySnapshotter
 from sampan.volumes.store import VolumeStore
@@ -127,8 +129,16 @@ class World:
         networking = Networking(service=self.network, registry=registry, events=events)
         task_files = TaskFiles(paths=paths, runtimes=runtimes)
         shm = SharedMemory(paths=paths, workers=workers)
+        image_mounts = ImageMounts(
+            images=self.images,
+            snapshots=self.snapshots,
+            leases=Leases(),
+            paths=paths,
+            workers=workers,
+        )
         resources = RunResources(
             rootfs=self.rootfs,
+            images=image_mounts,
             volumes=VolumeMounts(
                 store=self.volume_store, registry=registry, events=events, workers=workers
             ),
@@ -183,6 +193,7 @@ class World:
             registry=registry,
             images=self.images,
             rootfs=self.rootfs,
+            image_mounts=image_mounts,
             volumes=self.volumes,
             volume_store=self.volume_store,
             networking=networking,
@@ -244,6 +255,8 @@ class World:
             networking=networking,
             rootfs=self.rootfs,
             shm=shm,
+            images=image_mounts,
+            volumes=self.volume_store,
             paths=paths,
             background=self.background,
             workers=workers,

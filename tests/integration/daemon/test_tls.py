@@ -1,8 +1,11 @@
 """The API over TLS with client certificates, through the real docker CLI and our own."""
 
 import os
+import signal
 import socket
+import ssl
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -22,9 +25,10 @@ class Guarded:
         self.folder = folder
         authority, stranger = trustme.CA(), trustme.CA()
         authority.cert_pem.write_to_path(folder / "ca.pem")
-        self._keep("server", authority.issue_cert("127.0.0.1"))
-        self._keep("client", authority.issue_cert("client.example"))
-        self._keep("stranger", stranger.issue_cert("client.example"))
+        self.authority = authority
+        self.keep("server", authority.issue_cert("127.0.0.1"))
+        self.keep("client", authority.issue_cert("client.example"))
+        self.keep("stranger", stranger.issue_cert("client.example"))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -34,9 +38,9 @@ class Guarded:
             *(f"--tlskey={folder}/server.key",),
         )
 
-    def _keep(self, name: str, issued: trustme.LeafCert) -> None:
-        for part in issued.cert_chain_pems:
-            part.write_to_path(self.folder / f"{name}.pem", append=True)
+    def keep(self, name: str, issued: trustme.LeafCert) -> None:
+        chain = b"".join(part.bytes() for part in issued.cert_chain_pems)
+        (self.folder / f"{name}.pem").write_bytes(chain)
         issued.private_key_pem.write_to_path(self.folder / f"{name}.key")
 
     def flags(self, certificate: str = "client") -> list[str]:
@@ -183,3 +187,63 @@ def test_client_that_dies_ends_its_session(guarded):
     state = guarded.run(docker_cli(), "inspect", "--format", "{{.State.Status}}", name).stdout
     assert state == b"running\n"
     guarded.run(docker_cli(), "rm", "-f", name)
+
+
+def _connect(guarded):
+    plain = socket.create_connection(("127.0.0.1", guarded.port), timeout=10)
+    context = ssl.create_default_context(cafile=str(guarded.folder / "ca.pem"))
+    context.load_cert_chain(guarded.folder / "client.pem", guarded.folder / "client.key")
+    return context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+
+def _ping(secured):
+    secured.sendall(b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = b""
+    while not answer.endswith(b"OK"):
+        piece = secured.recv(4096)
+        assert piece, answer
+        answer += piece
+
+
+def _served_certificate(guarded):
+    with _connect(guarded) as secured:
+        return secured.getpeercert(binary_form=True)
+
+
+def _reload(guarded, said):
+    engine = guarded.engine
+    before = engine.log.read_text().count(said)
+    engine.process.send_signal(signal.SIGHUP)
+    deadline = time.monotonic() + 10
+    while engine.log.read_text().count(said) == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_certificates_are_read_again_on_sighup(guarded, program):
+    """A renewed one counts for new connections; an unusable one changes nothing."""
+    first = _served_certificate(guarded)
+    with _connect(guarded) as old_connection:
+        _ping(old_connection)
+        guarded.keep("server", guarded.authority.issue_cert("127.0.0.1"))
+        _reload(guarded, "configuration reloaded")
+        second = _served_certificate(guarded)
+        assert second != first
+        _ping(old_connection)
+    (guarded.folder / "server.key").write_text("rubbish")
+    _reload(guarded, "reload refused")
+    assert _served_certificate(guarded) == second
+    other = trustme.CA()  # clients of a new authority instead of the old one's
+    guarded.keep("server", guarded.authority.issue_cert("127.0.0.1"))
+    guarded.keep("renewed", other.issue_cert("client.example"))
+    old = (guarded.folder / "ca.pem").read_bytes()
+    try:
+        other.cert_pem.write_to_path(str(guarded.folder / "ca.pem"))
+        _reload(guarded, "configuration reloaded")
+        (guarded.folder / "ca.pem").write_bytes(old)  # for the client's check of the server
+        guarded.run(program, "ps", certificate="renewed")
+        assert guarded.run(program, "ps", check=False).returncode != 0
+    finally:
+        (guarded.folder / "ca.pem").write_bytes(old)
+        _reload(guarded, "configuration reloaded")
+    guarded.run(program, "ps")

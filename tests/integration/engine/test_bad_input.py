@@ -146,7 +146,7 @@ def test_archives_change_nothing_outside_of_their_target(engine, tmp_path, name,
     taken = feed(engine, _aimed(members, tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["secret"]
     assert (tmp_path / "secret").read_bytes() == SECRET
-    if name in {"dotdot", "hard_link", "absolute_hard_link", "hard_link_through_symlink"}:
+    if name in {"hard_link", "absolute_hard_link", "hard_link_through_symlink"}:
         assert not taken
 
 

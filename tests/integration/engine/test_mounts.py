@@ -138,6 +138,18 @@ def test_missing_source_is_made_by_v_and_refused_by_mount(cli, tmp_path):
     assert not missing.exists()
 
 
+@pytest.mark.parametrize("words", [("-v", "{}:/f:ro"), ("--mount", "type=bind,src={},dst=/f,ro")])
+def test_one_file_is_bound_read_only(cli, tmp_path, words):
+    file = tmp_path / "file"
+    file.write_text("there\n")
+    option, value = words
+    script = "cat /f; echo > /f"
+    mount = (option, value.format(file))
+    found = cli("run", "--rm", *mount, BUSYBOX, "sh", "-c", script, check=False)
+    assert (found.returncode, found.stdout) == (1, "there\n")
+    assert "Read-only file system" in found.stderr
+
+
 @pytest.mark.parametrize(
     ("option", "writable"),
     [("readonly", False), ("readonly,bind-recursive=writable", True)],

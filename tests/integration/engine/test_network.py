@@ -148,3 +148,25 @@ def test_containers_reach_no_loopback_service_of_the_host(cli):
             check=False,
         )
         assert done.returncode != 0
+
+
+def test_a_running_container_learns_its_names_and_servers_with_each_network(engine):
+    engine.docker("network", "create", "--subnet", "10.214.7.0/24", "later")
+    engine.docker("run", "-d", "--name", "cc", "--hostname", "hh", "busybox", "sleep", "60")
+
+    def inside(command: str) -> str:
+        return engine.docker("exec", "cc", "sh", "-c", command).stdout
+
+    try:
+        before, inode = inside("cat /etc/hosts"), inside("ls -i /etc/hosts")
+        assert inside("cat /etc/resolv.conf").count("127.0.0.11") == 0
+        engine.docker("network", "connect", "later", "cc")
+        assert inside("cat /etc/hosts") == before + "10.214.7.2\thh\n"
+        assert "nameserver 127.0.0.11\n" in inside("cat /etc/resolv.conf")
+        assert "10.214.7.2" in inside("nslookup cc 127.0.0.11")
+        engine.docker("network", "disconnect", "later", "cc")
+        assert inside("cat /etc/hosts") == before
+        assert inside("ls -i /etc/hosts") == inode
+    finally:
+        engine.docker("rm", "-f", "cc")
+        engine.docker("network", "rm", "later")

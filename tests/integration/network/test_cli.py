@@ -133,7 +133,7 @@ def test_macvlan_alone(engine: Engine):
             ("-o", "com.docker.network.driver.mtu=x"),
             "failed to parse com.docker.network.driver.mtu",
         ),
-        (("-d", "ipvlan"), "the ipvlan network driver is not built"),
+        (("-d", "ipvlan", "-o", "ipvlan_mode=l9"), "requested ipvlan mode 'l9' is not valid"),
         (("-d", "macvlan", "-o", "parent=lo"), "loopback interface is not a valid macvlan parent"),
     ],
 )

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sampan.errors import Unsupported
+from sampan.errors import InvalidArgument, Unsupported
 from sampan.linux.nft import Nft
 from sampan.network.model import (
     OPTION_HOST_IP,
@@ -29,9 +29,10 @@ async def dual(arena, name="six", subnet="fd00:214::/64", **asked):
     return await arena.service.create(spec)
 
 
-async def joined(arena, container_id, network):
+async def joined(arena, container_id, network, **request):
     await arena.service.create_sandbox(container_id)
-    return await arena.service.join(container_id, container_id[:3], EndpointRequest(network.id))
+    asked = EndpointRequest(network.id, **request)
+    return await arena.service.join(container_id, container_id[:3], asked)
 
 
 def twins(arena) -> bool:
@@ -190,6 +191,9 @@ async def test_subnet_without_ipv6_is_kept_and_not_used(arena):
     assert not network.enable_ipv6
     assert [pool.subnet for pool in network.pools][1:] == ["fd00:214::/64"]
     assert (await joined(arena, A, network)).ipv6 == ""
+    assert (await joined(arena, B, network, ipv6="fd00:214::9")).ipv6 == ""
+    with pytest.raises(InvalidArgument, match="user configured subnets"):
+        await joined(arena, "c" * 64, network, ipv6="fd00:215::9")
 
 
 async def test_default_bridge_keeps_its_chosen_subnet(arena):

@@ -44,7 +44,6 @@ def test_reads_what_the_client_sends():
         {"t": ["Bad"]},
         {"buildargs": ["x"]},
         {"labels": ["[]"]},
-        {"squash": ["1"]},
         {"platform": ["foo"]},
         {"isolation": ["hyperv"]},
     ],

@@ -1,5 +1,6 @@
 """What /info and /version say."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from sampan.engine.info import EngineFacts, SystemInfo, Tally, backing_filesystem, host_facts
@@ -60,3 +61,18 @@ def test_backing_filesystem_is_that_of_the_deepest_mount():
     )
     assert backing_filesystem(mounts, Path("/data/sampan")) == "xfs"
     assert backing_filesystem(mounts, Path("/other")) == "extfs"
+
+
+def test_apparmor_is_named_where_the_kernel_has_it():
+    with_it = SystemInfo(facts=replace(FACTS, apparmor=True), host=host_facts(), tally=Tally)
+    assert codec.to_plain(with_it.info())["SecurityOptions"][0] == "name=apparmor"
+    assert "name=apparmor" not in codec.to_plain(system().info())["SecurityOptions"]
+
+
+def test_programs_that_compare_versions_find_a_docker_of_our_api():
+    version = codec.to_plain(system().version())
+    assert (version["Version"], version["ApiVersion"]) == ("28.3.0+sampan0.1.0", "1.51")
+    assert version["Platform"]["Name"] == "Sampan"
+    assert codec.to_plain(system().info())["ServerVersion"] == version["Version"]
+    major, minor, _ = version["Version"].split(".", 2)  # as scripts take it apart
+    assert (int(major), int(minor)) >= (18, 9)

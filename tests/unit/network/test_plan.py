@@ -3,7 +3,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from sampan.errors import Denied, Internal, InvalidArgument, NotFound, Unavailable, Unsupported
+from sampan.errors import Denied, Internal, InvalidArgument, NotFound, Unavailable
 from sampan.network.endpoints import check_request, dns_names, gateway_endpoint, interface_name
 from sampan.network.model import (
     OPTION_BRIDGE_NAME,
@@ -58,7 +58,6 @@ def test_ipv6_gets_a_local_subnet_unless_one_is_given():
         ({"driver": "nosuch"}, NotFound),
         ({"driver": "host"}, Denied),
         ({"driver": "overlay"}, Unavailable),
-        ({"driver": "ipvlan"}, Unsupported),
         ({"enable_ipv4": False}, InvalidArgument),
         ({"pools": (Pool("10.0.0.0/24"), Pool("10.0.1.0/24"))}, Denied),
         ({"pools": (Pool("10.0.0.0/24", "10.0.0.0"),)}, Internal),

@@ -147,3 +147,8 @@ def test_shared_mounts_open_the_roots_propagation():
 
 def test_domainname_is_a_kernel_setting():
     assert spec(domainname="example.org")["linux"]["sysctl"]["kernel.domainname"] == "example.org"
+
+
+def test_apparmor_goes_to_the_process_where_there_is_a_profile():
+    assert spec(HostSettings(), apparmor="mine")["process"]["apparmorProfile"] == "mine"
+    assert "apparmorProfile" not in spec(HostSettings())["process"]

@@ -175,7 +175,9 @@ def test_endpoint_that_is_not_built_says_its_name(served):
     async def scenario(client):
         answer = await client.ask("POST /v1.50/plugins/pull?remote=x")
         assert answer.status == 501
-        assert message(answer) == "POST /plugins/pull is not supported by this engine"
+        assert message(answer) == (
+            "POST /plugins/pull is not supported by this engine (it has no managed plugins)"
+        )
         other = await client.ask("GET /images/reg/ns/x:1/get")
         assert message(other) == "GET /images/{name}/get is not supported by this engine"
 

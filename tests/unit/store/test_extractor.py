@@ -46,15 +46,50 @@ def layer(data, root):
 
 @pytest.mark.usefixtures("untouched")
 @pytest.mark.parametrize(
-    "name",
-    ["../outside/new", "a/../../outside/new", "/../outside/new", "..", "a/../..", "./../x"],
+    ("name", "place"),
+    [
+        ("../outside/new", "outside/new"),
+        ("a/../../outside/new", "outside/new"),
+        ("/../outside/new", "outside/new"),
+        ("/../../../x", "x"),
+        ("./../x", "x"),
+    ],
 )
-def test_names_that_climb_out_are_refused(world, make_tar, name):
+def test_names_that_climb_stop_at_the_root(world, make_tar, name, place):
+    """As in dockerd, which works in a chroot."""
     for member in (make_tar.member(name), make_tar.member(name, SYMLINK, linkname="x")):
-        with pytest.raises(InvalidArgument, match="outside of the target"):
-            layer(make_tar(members=[member]), world)
-        with pytest.raises(InvalidArgument, match="outside of the target"):
-            plain_extract(io.BytesIO(make_tar(members=[member])), world)
+        layer(make_tar(members=[member]), world)
+        assert os.path.lexists(world / place)
+        (world / place).unlink()
+        (world / "deep").mkdir(exist_ok=True)
+        plain_extract(io.BytesIO(make_tar(members=[member])), world, into="/deep")
+        assert os.path.lexists(world / "deep" / place)
+        if not name.startswith("/"):
+            with pytest.raises(InvalidArgument, match="outside of the target"):
+                plain_extract(
+                    io.BytesIO(make_tar(members=[member])),
+                    world,
+                    into="/deep",
+                    refuse_climbing=True,
+                )
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize("name", ["..", "a/../..", "/.."])
+def test_the_root_above_the_root_is_the_root(world, make_tar, name):
+    layer(make_tar(members=[make_tar.member(name, DIR)]), world)
+    with pytest.raises(InvalidArgument, match="is a directory"):
+        layer(make_tar(members=[make_tar.member(name)]), world)
+
+
+@pytest.mark.usefixtures("untouched")
+def test_a_hard_link_that_climbs_finds_what_is_in_the_root(world, make_tar):
+    members = [
+        (make_tar.member("f", size=1), b"x"),
+        make_tar.member("d/h", HARD, linkname="../../f"),
+    ]
+    layer(make_tar(members=members), world)
+    assert (world / "d/h").stat().st_ino == (world / "f").stat().st_ino
 
 
 @pytest.mark.usefixtures("untouched")

@@ -102,6 +102,14 @@ def test_layers_that_are_links_to_others(store, loader, layers):
     assert len(store.snapshotter.lowers(loaded.image.chain_id)) == 1
 
 
+@pytest.mark.parametrize("prefix", ["../", "./", "/", "z/../", "../../"])
+def test_names_are_those_of_a_root_of_its_own(loader, layers, prefix):
+    files = legacy(config_of(*layers), layers)
+    renamed = {f"{prefix}{name}": data for name, data in files.items()} | {"../evil": b"x"}
+    (loaded,) = load(loader, archive(renamed))
+    assert [name.familiar for name in loaded.references] == ["app:1"]
+
+
 def test_oci_layouts_without_dockers_manifest(store, loader, layers):
     config, packed = config_of(*layers), [gzip.compress(data) for data in layers]
 

@@ -92,3 +92,20 @@ def test_removal_is_not_stopped_by_depth(store: VolumeStore) -> None:
         os.chdir("/")
     store.remove("deep")
     assert not volume.mountpoint.parent.exists()
+
+
+def test_only_what_a_missing_container_left_is_swept(store: VolumeStore, tmp_path: Path) -> None:
+    def made(name: str | None = None, owner: str = "") -> str:
+        return store.create(name, owner=owner)[0].name
+
+    half, living, shared = made(owner="gone"), made(owner="here"), made(owner="gone")
+    kept = made(owner="gone")
+    store.disown([kept, "nosuch"])
+    users = {made(), made("data"), made("mine", owner="gone")}  # a name is a user's wish
+    (tmp_path / "volumes" / ("f" * 64) / "_data").mkdir(parents=True)  # cut short before its record
+    (tmp_path / "volumes" / "backup" / "_data").mkdir(parents=True)
+    store.sweep({"here"}, {shared})
+    assert {volume.name for volume in store.list()} == {living, shared, kept, *users}
+    left = {path.name for path in (tmp_path / "volumes").iterdir()}
+    assert left == {living, shared, kept, *users, "backup"}
+    assert half not in left

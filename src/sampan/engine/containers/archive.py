@@ -94,7 +94,11 @@ class Archives:
                 self._workers,
                 stream,
                 lambda source: plain_extract(
-                    source, root, into=path, keep_directories=keep_directories
+                    source,
+                    root,
+                    into=path,
+                    keep_directories=keep_directories,
+                    refuse_climbing=True,
                 ),
             )
         self._publish(container, "extract-to-dir")

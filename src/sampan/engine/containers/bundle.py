@@ -23,7 +23,7 @@ from sampan.engine.containers.ports import exposed
 from sampan.engine.containers.record import Attachment, Container, Health
 from sampan.engine.containers.registry import ContainerRegistry
 from sampan.engine.containers.run_resources import Acquired
-from sampan.engine.containers.seccomp_choice import SeccompChoice
+from sampan.engine.containers.seccomp_choice import SeccompChoice, security_option
 from sampan.engine.containers.spec_mounts import EtcPaths
 from sampan.engine.containers.validate import container_of
 from sampan.errors import Conflict
@@ -31,7 +31,7 @@ from sampan.lib.ids import ContainerId
 from sampan.lib.workers import Workers
 from sampan.linux.mounts import make_dirs_beneath, resolve_beneath
 from sampan.network.model import BRIDGE
-from sampan.runtime import devices
+from sampan.runtime import apparmor, devices
 from sampan.runtime.facts import HostFacts
 from sampan.runtime.placeholders import lay
 from sampan.runtime.spec_builder import SpecInput, SpecMount, build_spec, given_capabilities
@@ -153,7 +153,7 @@ class Bundles:
         return EtcFacts(
             addresses=etc_files.addresses(container),
             links=link_facts.hosts,
-            embedded=any(endpoint.dns_names for endpoint in endpoints),
+            embedded=etc_files.embedded(container),
             host_gateway=self._networking.host_gateway()
             or next((endpoint.gateway for endpoint in endpoints if endpoint.gateway), ""),
         )
@@ -212,6 +212,7 @@ class Bundles:
                 console_size=(rows, columns),
                 shm_path=namespaces.shm_path,
                 init_path=self._init_path if host.Init else "",
+                apparmor=self._apparmor(container),
                 seccomp=profile,
                 devices=self._devices(container),
                 block_io=devices.block_io_limits(host),
@@ -219,6 +220,14 @@ class Bundles:
                 annotations=annotations,
             )
         )
+
+    def _apparmor(self, container: Container) -> str:
+        """The usual profile only if somebody has loaded it; one that was asked for in any case."""
+        host = container.host
+        asked = security_option(host, "apparmor")
+        profile = apparmor.choose(asked, privileged=host.Privileged, supported=self._facts.apparmor)
+        usual = not asked and profile == apparmor.DEFAULT_PROFILE
+        return "" if usual and not apparmor.is_loaded(profile) else profile
 
     def _devices(self, container: Container) -> tuple[devices.Device, ...]:
         host = container.host

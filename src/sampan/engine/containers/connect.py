@@ -1,19 +1,26 @@
 """Connecting containers to networks and disconnecting them, running or not.
 
 A running container gets the interface at once; the record follows, and takes the interface back
-when it can't be committed. A container that isn't running gets it with its next start.
+when it can't be committed. Then its /etc/hosts says what it is called there. A container that isn't
+running gets all of it with its next start.
 """
 
+import logging
 from dataclasses import replace
 
+from sampan.engine.containers.etc_files import EtcFiles
 from sampan.engine.containers.networking import Networking, endpoint_request
 from sampan.engine.containers.record import Attachment, Container, with_network, without_network
 from sampan.engine.containers.registry import ContainerRegistry
 from sampan.engine.containers.validate import container_of
 from sampan.errors import Conflict, Denied, NotFound, SampanError
+from sampan.lib.log import fields
+from sampan.lib.workers import Workers
 from sampan.network.model import HOST, NONE, Network
 from sampan.network.service import NetworkService
 from sampan.wire.containers import EndpointSettings
+
+log = logging.getLogger(__name__)
 
 
 class AlreadyConnected(Denied):
@@ -37,11 +44,19 @@ class HostNetwork(Conflict):
 
 class Connections:
     def __init__(
-        self, *, registry: ContainerRegistry, service: NetworkService, networking: Networking
+        self,
+        *,
+        registry: ContainerRegistry,
+        service: NetworkService,
+        networking: Networking,
+        files: EtcFiles,
+        workers: Workers,
     ) -> None:
         self._registry = registry
         self._service = service
         self._networking = networking
+        self._files = files
+        self._workers = workers
 
     async def connect(
         self, network_text: str, container_text: str, settings: EndpointSettings | None
@@ -62,13 +77,14 @@ class Connections:
                 endpoint = await self._service.join(container.id, container.name, request)
                 attachment = replace(attachment, endpoint=endpoint)
             try:
-                await self._registry.update(
+                after = await self._registry.update(
                     container.id, lambda one: with_network(one, network.name, attachment)
                 )
             except BaseException:
                 if attachment.endpoint is not None:
                     await self._service.leave(container.id, network.id)
                 raise
+            await self._refresh_files(container, after)
         if attachment.endpoint is not None:
             self._networking.tell("connect", container, attachment)
 
@@ -91,11 +107,21 @@ class Connections:
                 raise HostNetwork
             if attachment.endpoint is not None:
                 await self._service.leave(container.id, network.id)
-            await self._registry.update(
+            after = await self._registry.update(
                 container.id, lambda one: without_network(one, network.name)
             )
+            await self._refresh_files(container, after)
         if attachment.endpoint is not None:
             self._networking.tell("disconnect", container, attachment)
+
+    async def _refresh_files(self, before: Container, after: Container) -> None:
+        """The connection counts even if they can't be written (a full disk)."""
+        if not after.state.pid:
+            return
+        try:
+            await self._workers.run(self._files.networks_changed, before, after)
+        except OSError as error:
+            log.warning(fields("container.hosts_not_written", id=after.id, why=error))
 
 
 def _check_modes(container: Container, network: Network) -> None:

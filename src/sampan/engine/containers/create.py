@@ -3,8 +3,8 @@
     check request -> image -> complete config -> name -> volumes, home, snapshot -> COMMIT -> event
 
 The commit of the record is the moment from which the container exists. What an interrupted creation
-leaves is a home and a snapshot that no record names (cleaned at the next start) and anonymous
-volumes (as with Docker: `volume prune`).
+leaves is a home and a snapshot that no record names, and anonymous volumes of an owner that isn't
+there: cleaned at the next start.
 """
 
 import shutil
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sampan.engine.containers import resolve, validate
+from sampan.engine.containers.image_mounts import ImageMounts
 from sampan.engine.containers.links import parse_link
 from sampan.engine.containers.mounts import MountPlan, NoBindSource, plan_mounts
 from sampan.engine.containers.names import check_name, random_name
@@ -71,6 +72,7 @@ class Creator:
         registry: ContainerRegistry,
         images: ImageStore,
         rootfs: RootFilesystems,
+        image_mounts: ImageMounts,
         volumes: Volumes,
         volume_store: VolumeStore,
         networking: Networking,
@@ -84,6 +86,7 @@ class Creator:
         self._registry = registry
         self._images = images
         self._rootfs = rootfs
+        self._image_mounts = image_mounts
         self._volumes = volumes
         self._volume_store = volume_store
         self._networking = networking
@@ -213,7 +216,8 @@ class Creator:
     async def _make(self, container: Container, plans: Sequence[MountPlan]) -> None:
         home = self._paths.home(container.id)
         async with AsyncExitStack() as undo:
-            points = await self._ensure_volumes(plans, undo)
+            plans = await self._find_images(container.id, plans, undo)
+            points = await self._ensure_volumes(container.id, plans, undo)
             container = replace(container, mounts=tuple(points))
             undo.push_async_callback(
                 shielded, partial(self._discard, container.id, home), what="undo a creation"
@@ -224,8 +228,17 @@ class Creator:
             await self._registry.add(container)
             undo.pop_all()
 
+    async def _find_images(
+        self, identifier: ContainerId, plans: Sequence[MountPlan], undo: AsyncExitStack
+    ) -> list[MountPlan]:
+        points = [plan.point for plan in plans]
+        leased = self._image_mounts.named(identifier, points)
+        found = await self._workers.run(leased.__enter__)
+        undo.push(leased.__exit__)
+        return [replace(plan, point=point) for plan, point in zip(plans, found, strict=True)]
+
     async def _ensure_volumes(
-        self, plans: Sequence[MountPlan], undo: AsyncExitStack
+        self, owner: ContainerId, plans: Sequence[MountPlan], undo: AsyncExitStack
     ) -> list[MountPoint]:
         points = []
         for plan in plans:
@@ -236,6 +249,7 @@ class Creator:
                     driver=point.driver,
                     options=plan.options,
                     labels=plan.labels,
+                    owner=owner,
                 )
                 if not point.name:
                     undo.push_async_callback(

@@ -1,7 +1,8 @@
 """Forgetting a container that doesn't run: the commit first, then what it left on the disk.
 
-Once the record is gone the container is; a crash afterwards leaves a home, a snapshot and perhaps a
-mount that no record names, which `restore.py` cleans.
+Once the record is gone the container is; a crash afterwards leaves a home, a snapshot, anonymous
+volumes and perhaps a mount that no record names, which `restore.py` cleans. Volumes that are to
+stay cease to be the container's before it goes.
 """
 
 import logging
@@ -48,13 +49,14 @@ class Eraser:
 
     async def erase(self, container: Container, *, volumes: bool) -> None:
         """`forget` and `clean`. The caller holds the lifecycle lock; nothing runs."""
-        await self.forget(container)
+        await self.forget(container, volumes=volumes)
         await self.clean(container, volumes=volumes)
 
-    async def forget(self, container: Container) -> None:
+    async def forget(self, container: Container, *, volumes: bool) -> None:
         """The commit: name and record are gone, who waits for that is told."""
         await self._registry.update_unsaved(container.id, record.removing)
         try:
+            await self._workers.run(self._volumes.disown, self._staying(container, volumes=volumes))
             await self._registry.remove(container.id)
         except Exception as error:
             await self._registry.update_unsaved(container.id, record.removal_failed)
@@ -63,6 +65,12 @@ class Eraser:
         self._events.publish("container", "destroy", container.id, event_attributes(container))
         self._live.tell_removal(container.id, Outcome(container.state.exit_code))
         self._hub.dismiss(container.id)
+
+    def _staying(self, container: Container, *, volumes: bool) -> list[str]:
+        """Its anonymous volumes that outlive it: all, or those that others use."""
+        used = self._registry.volumes_in_use()
+        own = [point.name for point in container.mounts if point.own and point.name]
+        return [name for name in own if not volumes or used.get(name) != [container.id]]
 
     async def clean(self, container: Container, *, volumes: bool) -> None:
         """What it left on the disk."""

@@ -1,9 +1,11 @@
 """hosts, hostname and resolv.conf of a container: written at each start, bound into it.
 
 They lie in the container's home. The inode is kept when they are written again, so that a running
-container sees changes (a network connected later, a linked container that came back).
+container sees changes (a network connected later, a linked container that came back). What the
+container wrote there itself stays, as with dockerd, when its networks change: lines come and go.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from sampan.network.host_resolver import HOST_RESOLV_CONF, read_host_resolv_conf
 from sampan.network.model import HOST
 
 HOST_HOSTS = Path("/etc/hosts")
+_MAX_BYTES = 1 << 20  # of a file that the container may have filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,28 @@ class EtcFiles:
             )
         _rewrite(self._paths.hosts(container.id), text)
 
+    def networks_changed(self, before: Container, after: Container) -> None:
+        """Of a running container: its own addresses in hosts; the name server once there is one."""
+        hosts = _read_bounded(self._paths.hosts(after.id))
+        if hosts is not None:
+            old, new = _own_lines(before), _own_lines(after)
+            text = files.changed_lines(
+                hosts,
+                add=[line for line in new if line not in old],
+                remove=[line for line in old if line not in new],
+            )
+            _rewrite(self._paths.hosts(after.id), text)
+        if embedded(after) and not embedded(before):
+            self._name_server_came(before)
+
+    def _name_server_came(self, before: Container) -> None:
+        """A container that has chosen other servers meanwhile keeps them."""
+        path = self._paths.resolv_conf(before.id)
+        present = _read_bounded(path)
+        usual = files.nameservers(_resolv_conf(before, EtcFacts()))
+        if present is not None and files.nameservers(present) == usual:
+            _rewrite(path, files.resolv_conf(present, embedded=True))
+
 
 def _resolv_conf(container: Container, facts: EtcFacts) -> str:
     """In the host's network its file serves as it is: servers on its loopback are there too."""
@@ -69,6 +94,16 @@ def _resolv_conf(container: Container, facts: EtcFacts) -> str:
         options=host.DnsOptions or (),
         embedded=facts.embedded,
     )
+
+
+def embedded(container: Container) -> bool:
+    """Whether a name server of ours is in its sandbox."""
+    return any(one.endpoint and one.endpoint.dns_names for one in container.networks.values())
+
+
+def _own_lines(container: Container) -> list[str]:
+    config = container.config
+    return files.own_lines(config.Hostname, config.Domainname, addresses(container))
 
 
 def addresses(container: Container) -> list[str]:
@@ -96,6 +131,23 @@ def _read(path: Path) -> str:
         return ""
 
 
+def _read_bounded(path: Path) -> str | None:
+    """None if it can't be one of these files any more."""
+    try:
+        with path.open("rb") as file:
+            found = file.read(_MAX_BYTES + 1)
+    except OSError:
+        return None
+    return found.decode(errors="surrogateescape") if len(found) <= _MAX_BYTES else None
+
+
 def _rewrite(path: Path, text: str) -> None:
-    path.write_text(text)
-    path.chmod(0o644)
+    """In place, and never empty in between: programs read it at any time."""
+    body = text.encode(errors="surrogateescape")
+    held = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        os.fchmod(held, 0o644)
+        os.pwrite(held, body, 0)
+        os.ftruncate(held, len(body))
+    finally:
+        os.close(held)

@@ -27,6 +27,7 @@ from sampan.engine.events import EventLog
 from sampan.errors import Conflict, Internal, InvalidArgument, NotFound
 from sampan.lib.ids import ContainerId, ExecId, random_id
 from sampan.lib.workers import Workers
+from sampan.runtime.apparmor import UNCONFINED
 from sampan.runtime.facts import HostFacts
 from sampan.runtime.task import ExecTask
 from sampan.runtime.task_spec import ExecSpec, LaunchFailed
@@ -295,6 +296,8 @@ class Execs:
         if request.Privileged:
             every = sorted(self._facts.capabilities)
             process["capabilities"] = dict.fromkeys(("bounding", "effective", "permitted"), every)
+            if self._facts.apparmor:
+                process["apparmorProfile"] = UNCONFINED
         process.pop("consoleSize", None)
         return process
 

@@ -80,7 +80,7 @@ class Exits:
             await self._resources.disconnect(before)
             self._live.tell_exit(identifier, Outcome(status.code))
             if auto_remove:
-                await self._eraser.forget(after)
+                await self._eraser.forget(after, volumes=True)
             await self._resources.release(before)
             if task is not None and saved:
                 await shielded(task.delete, what="delete task")

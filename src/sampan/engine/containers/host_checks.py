@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sampan.engine.containers.seccomp_choice import security_option
 from sampan.logs import drivers
-from sampan.runtime import limits
+from sampan.runtime import apparmor, limits
 from sampan.runtime.facts import HostFacts
 from sampan.runtime.runtimes import Runtimes
 from sampan.runtime.seccomp import parse_profile
@@ -23,4 +23,6 @@ class RuntimeChecks:
         if seccomp and seccomp not in {"unconfined", "builtin"}:
             parse_profile(seccomp)
         drivers.check(host.LogConfig.Type, host.LogConfig.Config or {})
-        return limits.check(host, self._facts)
+        profile = security_option(host, "apparmor")
+        warnings = apparmor.check(profile, supported=self._facts.apparmor)
+        return [*warnings, *limits.check(host, self._facts)]

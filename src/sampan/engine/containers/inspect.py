@@ -10,6 +10,7 @@ from sampan.engine.containers.paths import ContainerPaths
 from sampan.engine.containers.record import Container, State
 from sampan.engine.containers.registry import ContainerRegistry
 from sampan.engine.containers.rootfs import RootFilesystems
+from sampan.engine.containers.seccomp_choice import security_option
 from sampan.engine.containers.validate import container_of
 from sampan.engine.containers.views import health_view, mount_views, network_views
 from sampan.errors import NotFound
@@ -17,6 +18,7 @@ from sampan.lib import gotime
 from sampan.lib.ids import ContainerId
 from sampan.lib.workers import Workers
 from sampan.network.model import BRIDGE
+from sampan.runtime import apparmor
 from sampan.store.images import ImageStore
 from sampan.wire.container_views import (
     ContainerInspect,
@@ -39,6 +41,7 @@ class Inspector:
         paths: ContainerPaths,
         workers: Workers,
         exec_ids: Callable[[ContainerId], list[str]],
+        apparmor_supported: bool = False,
     ) -> None:
         self._registry = registry
         self._rootfs = rootfs
@@ -46,6 +49,7 @@ class Inspector:
         self._paths = paths
         self._workers = workers
         self._exec_ids = exec_ids
+        self._apparmor = apparmor_supported
 
     async def inspect(self, text: str, *, size: bool = False) -> ContainerInspect:
         """Raises NoSuchContainer."""
@@ -89,6 +93,11 @@ class Inspector:
             RestartCount=container.restart_count,
             Driver=container.driver,
             Platform="linux",
+            AppArmorProfile=apparmor.choose(
+                security_option(container.host, "apparmor"),
+                privileged=container.host.Privileged,
+                supported=self._apparmor,
+            ),
             ExecIDs=self._exec_ids(container.id) or None,
             HostConfig=msgspec.structs.replace(container.host, Links=self._links(container)),
             GraphDriver=GraphDriverView(Data=None, Name=container.driver),

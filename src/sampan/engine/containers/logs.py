@@ -1,11 +1,13 @@
 """`docker logs`: a container's stored output, and what is still to come.
 
 Reading goes on in worker threads, a batch of records at a time; following waits for the log file to
-grow and ends once the container has ended and its log is drained.
+grow and ends once the container has ended and its log is drained. What went to the systemd journal
+comes back from there (`logs.journal`).
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote_plus
@@ -17,10 +19,12 @@ from sampan.errors import InvalidArgument, Unsupported
 from sampan.lib import gotime
 from sampan.lib.workers import Workers
 from sampan.logs import reader
+from sampan.logs.journal import Journal
 from sampan.logs.jsonfile import Record
 from sampan.wire.stdcopy import Stream, frame
 
 BATCH_BYTES = 256 * 1024
+JOURNALD = "journald"
 STREAMS = {"stdout": Stream.STDOUT, "stderr": Stream.STDERR}
 
 
@@ -45,10 +49,16 @@ class LogOptions:
 
 class LogReading:
     def __init__(
-        self, *, registry: ContainerRegistry, live: LiveContainers, workers: Workers
+        self,
+        *,
+        registry: ContainerRegistry,
+        live: LiveContainers,
+        journal: Journal,
+        workers: Workers,
     ) -> None:
         self._registry = registry
         self._live = live
+        self._journal = journal
         self._workers = workers
 
     def open(self, text: str, options: LogOptions) -> tuple[bool, AsyncIterator[bytes]]:
@@ -59,14 +69,20 @@ class LogReading:
         container = self._registry.get(text)
         if not (options.stdout or options.stderr):
             raise InvalidArgument("Bad parameters: you must choose at least one stream")
-        if not container.log_path:
+        if container.host.LogConfig.Type == JOURNALD:
+            self._journal.check()
+        elif not container.log_path:
             raise NotReadable
         return container.config.Tty, self.read(container, options)
 
     async def read(self, container: Container, options: LogOptions) -> AsyncIterator[bytes]:
+        render = _Renderer(options, tty=container.config.Tty)
+        if container.host.LogConfig.Type == JOURNALD:
+            async for batch in self._from_journal(container, options):
+                yield b"".join(map(render.chunk, batch))
+            return
         if not container.log_path:
             return
-        render = _Renderer(options, tty=container.config.Tty)
         path = Path(container.log_path)
         if options.follow:
             async for batch in self._follow(container, path, options):
@@ -100,6 +116,26 @@ class LogReading:
                 yield records
         finally:
             end.cancel()
+
+    async def _from_journal(
+        self, container: Container, options: LogOptions
+    ) -> AsyncIterator[list[Record]]:
+        end = self._end_of(container) if options.follow else None
+        try:
+            async with aclosing(
+                self._journal.read(
+                    container.id,
+                    tail=options.tail,
+                    since_ns=options.since_ns,
+                    until_ns=options.until_ns,
+                    stop=end,
+                )
+            ) as batches:
+                async for batch in batches:
+                    yield [one for one in batch if getattr(options, one.stream)]
+        finally:
+            if end is not None:
+                end.cancel()
 
     def _end_of(self, container: Container) -> "asyncio.Future[object]":
         """Done when the present run has ended (at once when there is none)."""

@@ -191,6 +191,8 @@ def plan_mount(mount: Mount) -> MountPlan:
             return _volume_plan(mount)
         case "tmpfs":
             return _tmpfs_plan(mount)
+        case "image":
+            return _image_plan(mount)
     raise InvalidMount(mount.Type, "mount type unknown")
 
 
@@ -232,8 +234,7 @@ def _volume_plan(mount: Mount) -> MountPlan:
     if options and options.Subpath:
         if not mount.Source:
             raise InvalidMount("volume", "must not set Subpath when using anonymous volumes")
-        if options.Subpath.startswith("/") or ".." in options.Subpath.split("/"):
-            raise InvalidMount("volume", "subpath must be a relative path within the volume")
+        _check_subpath("volume", options.Subpath)
     point = MountPoint(
         "volume",
         _destination("volume", mount.Target),
@@ -267,6 +268,28 @@ def _tmpfs_plan(mount: Mount) -> MountPlan:
         "tmpfs", _destination("tmpfs", mount.Target), rw=not mount.ReadOnly, options=tuple(words)
     )
     return MountPlan(point)
+
+
+def _image_plan(mount: Mount) -> MountPlan:
+    _forbid(mount, "BindOptions", "VolumeOptions", "TmpfsOptions")
+    if not mount.Source:
+        raise InvalidMount("image", "field Source must not be empty")
+    subpath = mount.ImageOptions.Subpath if mount.ImageOptions else ""
+    if subpath:
+        _check_subpath("image", subpath)
+    point = MountPoint(
+        "image",
+        _destination("image", mount.Target),
+        name=mount.Source,
+        rw=False,
+        subpath=subpath,
+    )
+    return MountPlan(point)
+
+
+def _check_subpath(kind: str, subpath: str) -> None:
+    if subpath.startswith("/") or ".." in subpath.split("/"):
+        raise InvalidMount(kind, "subpath must be a relative path within the volume")
 
 
 def tmpfs_options(text: str) -> tuple[str, ...]:

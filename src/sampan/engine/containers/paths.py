@@ -40,6 +40,14 @@ class ContainerPaths:
     def shm_mounts(self) -> Path:
         return self.exec_root / "shm"
 
+    @property
+    def image_mounts(self) -> Path:
+        return self.exec_root / "images"
+
+    def image_mount(self, identifier: ContainerId, number: int) -> Path:
+        """`number`: which of the container's mounts it is."""
+        return self.image_mounts / identifier / str(number)
+
     def home(self, identifier: ContainerId) -> Path:
         return self.homes / identifier
 

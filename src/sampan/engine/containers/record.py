@@ -95,7 +95,7 @@ class MountPoint:
     shows. `copy_up`: a volume that is empty gets the image's content. `create_source`: `-v` makes
     a missing host directory. `own`: made for this container, so `rm -v` may remove it.
     `options` are further mount options (tmpfs size and mode). `read_only_below`: a read-only bind
-    is so for the mounts below its source too.
+    is so for the mounts below its source too. `image_id` and `chain_id`: of an image's files.
     """
 
     type: str
@@ -113,6 +113,8 @@ class MountPoint:
     recursive: bool = True
     read_only_below: bool = True
     options: tuple[str, ...] = ()
+    image_id: str = ""
+    chain_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,11 +152,14 @@ class ContainerRegistry:
         self._names.pop(name, None)
 
     def claimed(self) -> "set[str]":
-        """Ids that names are reserved for: containers, and those that are being made.
+        """Snapshots in use: those of containers and of such that are being made, by their ids
+        (names are reserved for them), and the chains that containers mount.
 
-        May be called from any thread: gc asks it whose snapshots are in use.
+        May be called from any thread: gc asks.
         """
-        return set(self._names.values())
+        records = list(self._records.values())
+        chains = {point.chain_id for one in records for point in one.mounts if point.chain_id}
+        return chains.union(self._names.values())
 
     def is_taken(self, name: str) -> bool:
         return name in self._names
@@ -177,10 +180,15 @@ class ContainerRegistry:
         """Volume name -> ids of the containers that mount it, whatever their state."""
         found: dict[str, list[str]] = {}
         for container in self._records.values():
-            for name in {mount.name for mount in container.mounts if mount.name}:
+            names = {mount.name for mount in container.mounts if mount.type == "volume"}
+            for name in names - {""}:
                 found.setdefault(name, []).append(container.id)
         return found
 
     def using_image(self, image_id: str) -> Containers:
-        """Containers made from that image."""
-        return [one for one in self._records.values() if one.image_id == image_id]
+        """Containers made from that image, or with its files mounted."""
+        return [
+            one
+            for one in self._records.values()
+            if one.image_id == image_id or any(point.image_id == image_id for point in one.mounts)
+        ]

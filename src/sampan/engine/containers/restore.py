@@ -8,8 +8,8 @@ For every container, in the order of creation (a shared namespace's owner comes 
     not running              AutoRemove removes it; its policy may start it
     removing                 finish the removal
 
-Then whatever no record names goes: homes, snapshots, mounts, task folders. Every step is safe to
-repeat, since the daemon may die here too.
+Then whatever no record names goes: homes, snapshots, mounts, task folders, anonymous volumes. Every
+step is safe to repeat, since the daemon may die here too.
 """
 
 import logging
@@ -19,6 +19,7 @@ from contextlib import suppress
 from sampan.engine.containers import record
 from sampan.engine.containers.eraser import Eraser
 from sampan.engine.containers.exits import Exits
+from sampan.engine.containers.image_mounts import ImageMounts
 from sampan.engine.containers.live import Background
 from sampan.engine.containers.networking import Networking
 from sampan.engine.containers.paths import ContainerPaths
@@ -36,6 +37,7 @@ from sampan.lib.workers import Workers
 from sampan.runtime import restart
 from sampan.runtime.restart import Decision
 from sampan.runtime.tasks import ExitStatus, Task, TaskService, TaskSpec
+from sampan.volumes.store import VolumeStore
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,8 @@ class Restorer:
         networking: Networking,
         rootfs: RootFilesystems,
         shm: SharedMemory,
+        images: ImageMounts,
+        volumes: VolumeStore,
         paths: ContainerPaths,
         background: Background,
         workers: Workers,
@@ -68,6 +72,8 @@ class Restorer:
         self._networking = networking
         self._rootfs = rootfs
         self._shm = shm
+        self._images = images
+        self._volumes = volumes
         self._paths = paths
         self._background = background
         self._workers = workers
@@ -191,6 +197,7 @@ class Restorer:
         """Mounts first, then what they hold. Blocks."""
         self._rootfs.clean(running)
         self._shm.clean(running)
+        self._images.clean(running)
         for snapshot in list(self._rootfs.snapshots.walk()):
             ours = not snapshot.committed and is_container_key(snapshot.key)
             if ours and snapshot.key not in self._registry:
@@ -198,6 +205,9 @@ class Restorer:
         for home in self._paths.homes.iterdir():
             if home.name not in self._registry:
                 shutil.rmtree(home, ignore_errors=True)
+        self._volumes.sweep(
+            {one.id for one in self._registry.list()}, self._registry.volumes_in_use()
+        )
 
     async def _discard_tasks(self, running: set[ContainerId]) -> None:
         """Task folders that belong to no run, with the runtime's state of them."""

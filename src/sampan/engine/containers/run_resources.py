@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sampan.engine.containers.image_mounts import ImageMounts
 from sampan.engine.containers.networking import Connected, Networking
 from sampan.engine.containers.record import Container
 from sampan.engine.containers.rootfs import RootFilesystems
@@ -40,6 +41,7 @@ class RunResources:
         self,
         *,
         rootfs: RootFilesystems,
+        images: ImageMounts,
         volumes: VolumeMounts,
         networking: Networking,
         shm: SharedMemory,
@@ -47,6 +49,7 @@ class RunResources:
         task_files: TaskFiles,
     ) -> None:
         self._rootfs = rootfs
+        self._images = images
         self._volumes = volumes
         self._networking = networking
         self._shm = shm
@@ -61,6 +64,7 @@ class RunResources:
             self._get_task(undo, container),
             self._get(undo, self._volumes.acquire(container), self._volumes.release, container),
             self._get(undo, self._shm.acquire(container), self._shm.release, container),
+            self._get(undo, self._images.acquire(container), self._images.release, container),
         )
         return Acquired(rootfs, connected, task)
 
@@ -77,6 +81,7 @@ class RunResources:
             shielded(partial(self._release_rootfs, container), what="unmount the root"),
             shielded(partial(self._volumes.release, container), what="release volumes"),
             shielded(partial(self._shm.release, container), what="release /dev/shm"),
+            shielded(partial(self._images.release, container), what="release images"),
         )
 
     async def _release_rootfs(self, container: Container) -> None:

@@ -77,9 +77,11 @@ def _mount(point: MountPoint) -> SpecMount:
         return SpecMount(
             "bind", source, point.destination, ("bind", propagation.removeprefix("r"), access)
         )
-    # a volume has no mounts below; crun locks it only when its own mounts in it are made
-    all_the_way = point.type == "bind" and point.read_only_below
-    if access == "ro" and all_the_way and _recursive_attributes():
+    # a volume or a file has no mounts below; crun locks a volume only when its own mounts in it are
+    # made, and can't do it to a file at all
+    all_the_way = point.type == "bind" and point.read_only_below and Path(source).is_dir()
+    # nothing is mounted below a file, and crun refuses one with rro ("not a directory")
+    if access == "ro" and all_the_way and _recursive_attributes() and Path(source).is_dir():
         access = "rro"
     return SpecMount("bind", source, point.destination, ("rbind", propagation, access))
 

@@ -145,6 +145,8 @@ def container_of(mode: str) -> str | None:
 def _check_modes(host: HostSettings) -> None:
     if container_of(host.NetworkMode) == "":
         raise InvalidArgument("Invalid network mode: invalid container format container:<name|id>")
+    if host.UsernsMode not in {"", "host"}:
+        raise InvalidArgument("--userns: invalid USER mode")
     if host.UTSMode not in {"", "host"}:
         raise InvalidArgument("invalid UTS mode")
     if host.PidMode not in {"", "host"} and not container_of(host.PidMode):

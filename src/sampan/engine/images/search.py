@@ -4,11 +4,12 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from sampan.errors import InvalidArgument, Unsupported
+from sampan.errors import Internal, InvalidArgument, Unsupported
+from sampan.registry.auth import basic
 from sampan.registry.client import Registries
-from sampan.registry.failures import read_error
+from sampan.registry.failures import Unreachable, read_error
 from sampan.registry.keychain import Credentials
-from sampan.registry.settings import HUB_DOMAIN, HUB_INDEX
+from sampan.registry.settings import HUB_DOMAIN, HUB_INDEX, endpoints
 from sampan.wire.filters import Filters
 from sampan.wire.images import SearchResult
 
@@ -44,28 +45,48 @@ class ImageSearch:
         limit = limit or DEFAULT_LIMIT
         if not 1 <= limit <= MAX_LIMIT:
             raise InvalidArgument(f"limit {limit} is outside the range of [1, {MAX_LIMIT}]")
-        domain, base, query = _where(term)
-        url = f"{base}search?{urlencode({'q': query, 'n': limit})}"
+        domain, query = _where(term)
+        words = urlencode({"q": query, "n": limit})
+        failure: Unreachable | None = None
+        for base in self._bases(domain):
+            try:
+                body = await self._ask(domain, f"{base}search?{words}", credentials)
+            except Unreachable as error:
+                failure = error
+                continue
+            return [found for found in _parse(body, domain) if _wanted(found, filters)]
+        raise failure or Internal("no index to search in")
+
+    def _bases(self, domain: str) -> list[str]:
+        if domain == HUB_DOMAIN:
+            return [HUB_INDEX]
+        found = endpoints(self._registries.settings, domain, pull=False)
+        return [f"{endpoint.base}/v1/" for endpoint in found]
+
+    async def _ask(self, domain: str, url: str, credentials: Credentials) -> bytes:
+        """Names and passwords go only where the transport lets credentials go."""
         headers = {"X-Docker-Token": "true"}
+        transport = self._registries.transport
         if credentials.registry_token:
             headers["Authorization"] = f"Bearer {credentials.registry_token}"
-        async with self._registries.transport.request("GET", url, headers=headers) as response:
+        elif credentials.username and domain != HUB_DOMAIN and transport.may_use(url):
+            headers["Authorization"] = basic(credentials)
+        async with transport.request("GET", url, headers=headers) as response:
             if response.status == 404:
                 raise SearchUnsupported(registry=domain)
             if response.status != 200:
                 raise await read_error(response)
-            body = await response.read()
-        return [found for found in _parse(body, domain) if _wanted(found, filters)]
+            return await response.read()
 
 
-def _where(term: str) -> tuple[str, str, str]:
-    """Registry, base address and the words to search for."""
+def _where(term: str) -> tuple[str, str]:
+    """Registry and the words to search for."""
     first, slash, rest = term.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
-        return first, f"https://{first}/v1/", rest
+        return first, rest
     if not term:
         raise InvalidArgument("search term is required")
-    return HUB_DOMAIN, HUB_INDEX, term.removeprefix("library/")
+    return HUB_DOMAIN, term.removeprefix("library/")
 
 
 def _parse(body: bytes, domain: str) -> list[SearchResult]:

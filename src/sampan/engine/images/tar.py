@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from sampan.engine.images.changes import apply_changes
 from sampan.engine.images.events import ImageEvents
 from sampan.engine.images.new_layer import LayerAdder
 from sampan.engine.images.progress import status, stream
+from sampan.engine.images.remote_archive import RemoteArchive, RemoteArchives, complete_url
 from sampan.engine.images.reporting import Bars, Report, StorageFailed, reported
 from sampan.engine.images.tag import Tagger, new_name
 from sampan.errors import InvalidArgument, SampanError
@@ -29,11 +31,27 @@ class DigestImport(InvalidArgument):
         super().__init__("cannot import digest reference")
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the imported image is to be, whatever is in the archive."""
+
+    spec: ImageSpec
+    entry: History
+    reference: Reference | None
+
+
 class Importer:
     def __init__(
-        self, *, layers: LayerAdder, tagger: Tagger, events: ImageEvents, workers: Workers
+        self,
+        *,
+        layers: LayerAdder,
+        archives: RemoteArchives,
+        tagger: Tagger,
+        events: ImageEvents,
+        workers: Workers,
     ) -> None:
         self._layers = layers
+        self._archives = archives
         self._tagger = tagger
         self._events = events
         self._workers = workers
@@ -49,28 +67,47 @@ class Importer:
         platform: Platform | None = None,
     ) -> AsyncIterator[Progress]:
         """A one-layer image of a file system archive; its id is the only progress object."""
-        reference = _import_name(repo, tag) if repo else None
-        target = platform or host_platform()
-        created = gotime.format_ns(gotime.now_ns())
-        comment = message or "Imported from -"
-        spec = ImageSpec(
-            architecture=target.architecture,
-            os=target.os,
-            variant=target.variant,
-            created=created,
-            comment=comment,
-            config=apply_changes(ImageRunConfig(), changes),
+        wanted = _wanted(
+            "-", repo=repo, tag=tag, changes=changes, message=message, platform=platform
         )
+        image = await self._store(chunks, wanted)
+        yield status(image.id)
+
+    async def import_url(
+        self,
+        source: str,
+        *,
+        repo: str = "",
+        tag: str = "",
+        changes: Sequence[str] = (),
+        message: str = "",
+        platform: Platform | None = None,
+    ) -> AsyncIterator[Progress]:
+        """The same of an archive that a web server has."""
+        wanted = _wanted(
+            source, repo=repo, tag=tag, changes=changes, message=message, platform=platform
+        )
+        url = complete_url(source)
+
+        async def work(report: Report) -> None:
+            async with self._archives.open(url) as archive:
+                report(status(f"Downloading from {url}"))
+                image = await self._store(_counted(archive, report), wanted)
+            report(status(image.id))
+
+        async with aclosing(reported(work)) as items:
+            async for item in items:
+                yield {key: value for key, value in item.items() if value != "" or key != "id"}
+
+    async def _store(self, chunks: AsyncIterator[bytes], wanted: _Wanted) -> Image:
         try:
-            image = await self._layers.from_stream(
-                chunks, spec, History(created=created, comment=comment)
-            )
+            image = await self._layers.from_stream(chunks, wanted.spec, wanted.entry)
         except OSError as error:
             raise StorageFailed(what="failed to store image", error=error) from error
-        if reference is not None:
-            await self._tagger.give_name(image, reference)
+        if wanted.reference is not None:
+            await self._tagger.give_name(image, wanted.reference)
         self._events.named("import", image, image.id)
-        yield status(image.id)
+        return image
 
 
 class Loader:
@@ -170,6 +207,38 @@ def layer_bars(report: Report, workers: Workers) -> Callable[[str, int, int], No
         bars.show("Loading layer", row, done, total)
 
     return show
+
+
+async def _counted(archive: RemoteArchive, report: Report) -> AsyncIterator[bytes]:
+    bars, done = Bars(report), 0
+    async for chunk in archive.chunks:
+        done += len(chunk)
+        bars.show("Importing", "", done, archive.size_bytes)
+        yield chunk
+
+
+def _wanted(
+    source: str,
+    *,
+    repo: str,
+    tag: str,
+    changes: Sequence[str],
+    message: str,
+    platform: Platform | None,
+) -> _Wanted:
+    reference = _import_name(repo, tag) if repo else None
+    target = platform or host_platform()
+    created = gotime.format_ns(gotime.now_ns())
+    comment = message or f"Imported from {source}"
+    spec = ImageSpec(
+        architecture=target.architecture,
+        os=target.os,
+        variant=target.variant,
+        created=created,
+        comment=comment,
+        config=apply_changes(ImageRunConfig(), changes),
+    )
+    return _Wanted(spec, History(created=created, comment=comment), reference)
 
 
 def _import_name(repo: str, tag: str) -> Reference:

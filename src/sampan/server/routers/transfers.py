@@ -1,7 +1,7 @@
 """Images in and out: pull and import, push, load, save."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 from aiohttp import web
 
@@ -42,6 +42,17 @@ class ImportBackend(Protocol):
         platform: Platform | None = None,
     ) -> Progress: ...
 
+    def import_url(
+        self,
+        source: str,
+        *,
+        repo: str = "",
+        tag: str = "",
+        changes: Sequence[str] = (),
+        message: str = "",
+        platform: Platform | None = None,
+    ) -> Progress: ...
+
 
 class PushBackend(Protocol):
     def push(
@@ -61,6 +72,14 @@ class SaveBackend(Protocol):
     def save(self, names: Sequence[str]) -> AsyncIterator[bytes]:
         """Raises NoSuchImage before the first byte."""
         ...
+
+
+class _ImportChoices(TypedDict):
+    repo: str
+    tag: str
+    changes: Sequence[str]
+    message: str
+    platform: Platform | None
 
 
 class TransfersRouter:
@@ -98,16 +117,19 @@ class TransfersRouter:
                 credentials=call.credentials(),
             )
             return await streams.progress(call, items)
-        if source != "-":
-            raise InvalidArgument("only an archive in the body (fromSrc=-) can be imported")
-        items = self._importer.import_(
-            call.chunks(),
-            repo=call.text("repo"),
-            tag=call.text("tag"),
-            changes=call.texts("changes"),
-            message=call.text("message"),
-            platform=call.platform(),
-        )
+        if not source:
+            raise InvalidArgument("fromImage or fromSrc is needed")
+        choices: _ImportChoices = {
+            "repo": call.text("repo"),
+            "tag": call.text("tag"),
+            "changes": call.texts("changes"),
+            "message": call.text("message"),
+            "platform": call.platform(),
+        }
+        if source == "-":
+            items = self._importer.import_(call.chunks(), **choices)
+        else:
+            items = self._importer.import_url(source, **choices)
         return await streams.progress(call, items)
 
     async def push(self, call: Call) -> web.StreamResponse:

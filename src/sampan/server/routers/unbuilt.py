@@ -132,9 +132,18 @@ DELETE /plugins/{name:.*}
 _HOLE = re.compile(r"\{[^}]*\}")
 
 
+# what the user asked for, where the endpoint's name doesn't say it
+_FEATURES = {"/plugins": "managed plugins", "/containers/{id}/checkpoints": "checkpoints"}
+
+
 class NotBuilt(Unsupported):
     def __init__(self, method: str, template: str) -> None:
-        super().__init__(f"{method} {template} is not supported by this engine")
+        features = (name for prefix, name in _FEATURES.items() if template.startswith(prefix))
+        feature = next(features, "")
+        super().__init__(
+            f"{method} {template} is not supported by this engine",
+            hint=f"it has no {feature}" if feature else "",
+        )
 
 
 def unbuilt(built: Iterable[Route]) -> list[Route]:

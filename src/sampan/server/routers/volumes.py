@@ -4,6 +4,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from sampan.errors import Unavailable
 from sampan.server.call import Call
 from sampan.server.routes import Route
 from sampan.wire.filters import Filters
@@ -12,6 +13,11 @@ from sampan.wire.volumes import VolumeCreate, VolumeList, VolumesPruned, VolumeV
 
 # Until then a prune took named volumes too.
 ANONYMOUS_ONLY_SINCE = ApiVersion(1, 42)
+
+
+class NoClusterVolumes(Unavailable):
+    def __init__(self) -> None:
+        super().__init__("volume update only valid for cluster volumes, but swarm is unavailable")
 
 
 class VolumesBackend(Protocol):
@@ -32,6 +38,7 @@ class VolumesRouter:
             Route("POST", "/volumes/create", self.create),
             Route("POST", "/volumes/prune", self.prune, ApiVersion(1, 25)),
             Route("GET", "/volumes/{name:.*}", self.inspect),
+            Route("PUT", "/volumes/{name:.*}", self.update, ApiVersion(1, 42)),
             Route("DELETE", "/volumes/{name:.*}", self.remove),
         ]
 
@@ -44,6 +51,9 @@ class VolumesRouter:
 
     async def inspect(self, call: Call) -> web.Response:
         return call.reply(await self._volumes.inspect(call.params["name"]))
+
+    async def update(self, call: Call) -> web.Response:
+        raise NoClusterVolumes
 
     async def remove(self, call: Call) -> web.Response:
         await self._volumes.remove(call.params["name"], force=call.flag("force"))

@@ -8,6 +8,7 @@ from sampan.wire.containers import (
     HostSettings,
     Mount,
     MountBindOptions,
+    MountImageOptions,
     MountTmpfsOptions,
     MountVolumeOptions,
 )
@@ -147,3 +148,35 @@ def test_volumes_of_an_image_are_absolute_and_inside():
     config = ContainerConfig(Volumes={"../data": {}, "/a/../b:x": {}})
     found = plan_mounts(config, HostSettings(), lambda name: ())
     assert [one.point.destination for one in found] == ["/data", "/b"]
+
+
+def test_an_image_is_mounted_read_only_and_keeps_no_volume_in_use():
+    mount = Mount(
+        Type="image", Source="busybox", Target="/x", ImageOptions=MountImageOptions(Subpath="bin")
+    )
+    point = plan_mount(mount).point
+    assert (point.type, point.name, point.rw, point.subpath) == ("image", "busybox", False, "bin")
+
+
+@pytest.mark.parametrize(
+    ("mount", "message"),
+    [
+        (Mount(Type="image", Target="/x"), "field Source must not be empty"),
+        (
+            Mount(Type="image", Source="i", Target="/x", TmpfsOptions=MountTmpfsOptions()),
+            "field TmpfsOptions must not be specified",
+        ),
+        (
+            Mount(
+                Type="image",
+                Source="i",
+                Target="/x",
+                ImageOptions=MountImageOptions(Subpath="a/../../b"),
+            ),
+            "subpath must be a relative path within the volume",
+        ),
+    ],
+)
+def test_image_mounts_that_cannot_be(mount, message):
+    with pytest.raises(InvalidArgument, match=message):
+        plan_mount(mount)

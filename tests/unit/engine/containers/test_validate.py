@@ -43,6 +43,7 @@ REFUSED = [
     ({}, {"ShmSize": -1}, "SHM size"),
     ({}, {"NetworkMode": "container:"}, "invalid container format"),
     ({}, {"PidMode": "zz"}, "invalid PID mode"),
+    ({}, {"UsernsMode": "zz"}, "--userns: invalid USER mode"),
     ({}, {"IpcMode": "zz"}, "invalid IPC mode"),
     ({"Hostname": "h"}, {"UTSMode": "host"}, "hostname and the UTS mode"),
     ({"Hostname": "h"}, {"NetworkMode": "container:x"}, "hostname and the network mode"),

@@ -9,6 +9,7 @@ from sampan.engine.images.inspect import ImageInspector
 from sampan.engine.images.listing import ImageListing
 from sampan.engine.images.new_layer import LayerAdder
 from sampan.engine.images.prune import ImagePruner
+from sampan.engine.images.remote_archive import Limits, RemoteArchives
 from sampan.engine.images.remove import ImageRemover
 from sampan.engine.images.tag import Tagger
 from sampan.engine.images.tar import Importer, Loader, Saver
@@ -87,6 +88,7 @@ class Engine:
             layers=LayerAdder(
                 content=self.content, snapshots=self.snapshots, leases=leases, **shared
             ),
+            archives=RemoteArchives(Limits(silence_s=0.5, max_bytes=1 << 20)),
             tagger=self.tagger,
             events=self.events,
             workers=self.workers,

@@ -174,3 +174,69 @@ def test_a_truncated_archive_is_an_error_object_and_leaves_nothing(engine):
 def test_saving_what_isnt_there(engine, name):
     with pytest.raises(NotFound, match=f"No such image: {name}"):
         save(engine, name)
+
+
+class Served:
+    """A web server of one answer: head and body as given, then silence or the end."""
+
+    def __init__(self, head, body=b"", *, hang=False):
+        self._answer = f"HTTP/1.1 {head}\r\n\r\n".encode() + body
+        self._hang = hang
+
+    async def _serve(self, reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(self._answer)
+        await writer.drain()
+        if self._hang:
+            await reader.read()
+        writer.close()
+
+    async def import_(self, engine, **options):
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server:
+            items = engine.importer.import_url(f"127.0.0.1:{port}/x.tar", **options)
+            return port, [item async for item in items]
+
+
+def test_import_of_a_url_shows_how_far_it_is(engine):
+    data = make_tar(FILES, compression="gz")
+    port, items = asyncio.run(
+        Served(f"200 OK\r\nContent-Length: {len(data)}", data).import_(engine, repo="imp")
+    )
+    assert items[0] == {"status": f"Downloading from http://127.0.0.1:{port}/x.tar"}
+    assert items[1]["status"] == "Importing"
+    assert "id" not in items[1]
+    assert items[-2]["progressDetail"] == {"current": len(data), "total": len(data)}
+    image = engine.images.resolve("imp")
+    assert items[-1] == {"status": image.id}
+    assert image.spec.comment == f"Imported from 127.0.0.1:{port}/x.tar"
+
+
+@pytest.mark.parametrize(
+    ("served", "message"),
+    [
+        (Served("404 Not Found\r\nContent-Length: 4", b"gone"), "with status 404 Not Found: gone"),
+        (Served("200 OK\r\nContent-Length: 2000000"), "larger than"),
+        (Served("200 OK\r\nConnection: close", bytes(2 << 20)), "larger than"),
+        (
+            Served("200 OK\r\nContent-Length: 9000", bytes(10), hang=True),
+            r"^Get \"http.*deadline exceeded",
+        ),
+        (Served("200 OK\r\nContent-Length: 9000", bytes(10)), r"^Get \"http.*payload"),
+        (Served("302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0"), "Get "),
+    ],
+)
+def test_a_url_that_gives_no_archive_leaves_nothing(engine, served, message):
+    with pytest.raises(SampanError, match=message):
+        asyncio.run(served.import_(engine, repo="imp"))
+    assert engine.images.list() == []
+
+
+@pytest.mark.parametrize("source", ["file:///etc/passwd", "ftp://x/y"])
+def test_only_web_addresses_are_fetched(engine, source):
+    async def run():
+        return [item async for item in engine.importer.import_url(source)]
+
+    with pytest.raises(InvalidArgument, match="unsupported protocol scheme"):
+        asyncio.run(run())

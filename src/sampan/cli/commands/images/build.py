@@ -1,4 +1,9 @@
-"""`build`: packs the context, sends it, shows the steps."""
+"""`build`: over the classic protocol (packs the context, sends it, shows the steps), or over
+BuildKit's (cli/building), which has secrets, agents, outputs, caches and the live display.
+
+BuildKit's is taken when a flag needs it, when DOCKER_BUILDKIT=1 says so, and for a user who watches
+(standard error is a terminal), unless DOCKER_BUILDKIT=0 or a flag of the classic builder says no.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +46,32 @@ TEXTS = {
 }
 SWITCHES = {"force-rm": "forcerm", "no-cache": "nocache", "pull": "pull", "quiet": "q"}
 PROGRESS_STEP = 1 << 20
+EPOCH = "SOURCE_DATE_EPOCH"  # of reproducible builds: goes along when it is set here
+ONLY_BUILDKIT = (
+    *("allow", "build-context", "cache-to", "check", "explain", "load", "metadata-file"),
+    *("no-cache-filter", "output", "progress", "push", "secret", "ssh"),
+)
+ONLY_CLASSIC = (
+    *("compress", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus", "cpuset-mems"),
+    *("isolation", "memory", "memory-swap", "security-opt", "squash"),
+)
+_OFF = frozenset({"0", "f", "F", "false", "FALSE", "False"})
+
+
+def uses_buildkit(context: Context, flags: Flags) -> bool:
+    """Raises Exit for flags that don't go together."""
+    needed = [name for name in ONLY_BUILDKIT if flags.given(name)]
+    classic = [name for name in ONLY_CLASSIC if flags.given(name)]
+    if needed and classic:
+        raise Exit(
+            1, f"ERROR: --{needed[0]} needs BuildKit's protocol, which --{classic[0]} rules out"
+        )
+    if needed or classic:
+        return bool(needed)
+    if "," in flags.text("platform"):
+        return True
+    wanted = context.environment.get("DOCKER_BUILDKIT", "")
+    return wanted not in _OFF if wanted else sys.stderr.isatty()
 
 
 def _tag(text: str) -> str:
@@ -59,6 +90,8 @@ def _build_args(context: Context, flags: Flags) -> dict[str, str | None]:
         arguments[name] = value if equals else os.environ.get(name)
     for name, value in context.config.proxy_variables(context.client.endpoint.address).items():
         arguments.setdefault(name, value)
+    if epoch := context.environment.get(EPOCH, ""):
+        arguments.setdefault(EPOCH, epoch)
     return arguments
 
 
@@ -77,7 +110,7 @@ def _query(context: Context, flags: Flags, prepared: BuildContext) -> list[tuple
         query.append(("squash", "1"))
     for name, value in (
         ("buildargs", _build_args(context, flags)),
-        ("cachefrom", flags.items("cache-from")),
+        ("cachefrom", _images(flags.items("cache-from"))),
         ("labels", flags.mapping("label")),
         ("ulimits", flags.objects("ulimit")),
     ):
@@ -89,6 +122,11 @@ def _query(context: Context, flags: Flags, prepared: BuildContext) -> list[tuple
     if prepared.remote:
         query.append(("remote", prepared.remote))
     return [*query, ("dockerfile", prepared.dockerfile), ("version", "1")]
+
+
+def _images(sources: list[str]) -> list[str]:
+    """The classic builder knows images only, several to a flag."""
+    return [name for source in sources for name in source.split(",") if name]
 
 
 def _announced(body: Iterator[bytes], out: TextIO) -> Iterator[bytes]:
@@ -130,6 +168,14 @@ def _send(context: Context, flags: Flags, prepared: BuildContext, out: TextIO) -
 
 
 def run(context: Context, flags: Flags, arguments: list[str]) -> int:
+    if uses_buildkit(context, flags):
+        from sampan.cli.building.run import run as run_buildkit
+
+        return run_buildkit(context, flags, arguments[0])
+    return _run_classic(context, flags, arguments)
+
+
+def _run_classic(context: Context, flags: Flags, arguments: list[str]) -> int:
     prepared = prepare(arguments[0], flags.text("file"))
     quiet = flags.on("quiet")
     out: TextIO = io.StringIO() if quiet else sys.stdout
@@ -171,9 +217,13 @@ BUILD = Command(
             'Add a custom host-to-IP mapping ("host:ip")',
             check=checks.extra_host,
         ),
+        Flag("allow", "", "strings", "Allow an entitlement (network.host)"),
         Flag("build-arg", "", "list", "Set build-time variables"),
-        Flag("cache-from", "", "strings", "Images to consider as cache sources"),
+        Flag("build-context", "", "list", "Additional build contexts (name=path)"),
+        Flag("cache-from", "", "list", "Images or caches to take steps from"),
+        Flag("cache-to", "", "list", "Where to write the build cache (type=registry,ref=NAME)"),
         Flag("cgroup-parent", "", "string", "Parent cgroup for the RUN instructions"),
+        Flag("check", "", "bool", "Check the Dockerfile and build nothing"),
         Flag("compress", "", "bool", "Compress the build context using gzip"),
         Flag("cpu-period", "", "int", "Limit the CPU CFS (Completely Fair Scheduler) period"),
         Flag("cpu-quota", "", "int", "Limit the CPU CFS (Completely Fair Scheduler) quota"),
@@ -181,22 +231,38 @@ BUILD = Command(
         Flag("cpuset-cpus", "", "string", "CPUs in which to allow execution (0-3, 0,1)"),
         Flag("cpuset-mems", "", "string", "MEMs in which to allow execution (0-3, 0,1)"),
         Flag("disable-content-trust", "", "bool", "Skip image verification", default=True),
+        Flag("explain", "", "bool", "Say of each step why it was not cached"),
         Flag("file", "f", "string", 'Name of the Dockerfile (default "PATH/Dockerfile")'),
         Flag("force-rm", "", "bool", "Always remove intermediate containers"),
         Flag("iidfile", "", "string", "Write the image ID to the file"),
         Flag("isolation", "", "string", "Container isolation technology"),
         Flag("label", "", "list", "Set metadata for an image", check=checks.label),
+        Flag("load", "", "bool", "Also name the image in the engine"),
         Flag("memory", "m", "bytes", "Memory limit"),
         Flag("memory-swap", "", "swap", "Memory plus swap: -1 to enable unlimited swap"),
+        Flag("metadata-file", "", "string", "Write the build's result as JSON to the file"),
         Flag("network", "", "string", "Networking mode of the RUN instructions", default="default"),
         Flag("no-cache", "", "bool", "Do not use cache when building the image"),
+        Flag("no-cache-filter", "", "strings", "Do not use cache for these stages"),
+        Flag(
+            "output",
+            "o",
+            "list",
+            "Where the result goes (type=local|tar|oci|docker|image,dest=PATH)",
+        ),
         Flag("platform", "", "string", "Platform of the image, such as linux/amd64"),
+        Flag(
+            "progress", "", "string", "Display: auto, plain, tty, rawjson or quiet", default="auto"
+        ),
         Flag("pull", "", "bool", "Always attempt to pull a newer version of the image"),
+        Flag("push", "", "bool", "Push the image to its registry"),
         Flag("quiet", "q", "bool", "Print only the image ID on success"),
         Flag("rm", "", "bool", "Remove intermediate containers after success", default=True),
+        Flag("secret", "", "list", "Secret for RUN --mount (id=NAME[,src=PATH|,env=VARIABLE])"),
         Flag("security-opt", "", "strings", "Security options"),
         Flag("shm-size", "", "bytes", 'Size of "/dev/shm"'),
         Flag("squash", "", "bool", "Squash newly built layers into one", hidden=True),
+        Flag("ssh", "", "list", "Agent or keys for RUN --mount (default|NAME[=SOCKET|KEY])"),
         Flag("tag", "t", "list", "Name and optionally a tag (name:tag)", check=_tag),
         Flag("target", "", "string", "Set the target build stage to build."),
         Flag("ulimit", "", "ulimit", "Ulimit options", check=checks.ulimit),

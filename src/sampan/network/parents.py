@@ -1,10 +1,10 @@
-"""The parent of a macvlan network: found, or made where the name says how.
+"""The parent of a macvlan or ipvlan network: found, or made where the name says how.
 
     eth0           an interface of the host, taken as it is
     eth0.10        the VLAN 10 of eth0; made if missing, and then removed with the network
-    dm-<id>        no parent given: an end of a pair that leads nowhere; the containers of the
-                   network reach each other only. (A pair, as every kernel that runs containers
-                   has it; the dummy interface that Docker takes is often not there.)
+    dm-<id>        no parent given (di-<id> for ipvlan): an end of a pair that leads nowhere; the
+                   containers of the network reach each other only. (A pair, as every kernel that
+                   runs containers has it; the dummy interface that Docker takes often isn't there.)
 
 Functions of the networking thread, in the host's namespace.
 """
@@ -17,17 +17,18 @@ from sampan.lib.log import fields
 from sampan.linux import rtmessages as rt
 from sampan.linux.netlink import Netlink
 from sampan.linux.rtmessages import NetlinkError
-from sampan.network.model import Network
+from sampan.network.model import IPVLAN, MACVLAN, Network
 
 log = logging.getLogger(__name__)
 
-_LONE, _LONE_PEER = "dm-", "dp-"
+_LONE = {MACVLAN: "dm-", IPVLAN: "di-"}  # Docker's names
+_LONE_PEER = "dp-"
 _MAX_VLAN = 4094
 
 
-def lone_parent(short_id: str) -> str:
+def lone_parent(driver: str, short_id: str) -> str:
     """What a network without a parent hangs on; 15 characters are what a name may have."""
-    return f"{_LONE}{short_id}"
+    return f"{_LONE[driver]}{short_id}"
 
 
 def split_vlan(parent: str) -> tuple[str, int]:
@@ -51,12 +52,12 @@ def ensure_parent(netlink: Netlink, network: Network) -> int:
     name = network.bridge_name
     link = netlink.find_link(name)
     if link is None:
-        if name == lone_parent(network.id[:12]):
-            netlink.execute(*rt.create_veth_pair(name, _LONE_PEER + name.removeprefix(_LONE)))
+        if name == lone_parent(network.driver, network.id[:12]):
+            netlink.execute(*rt.create_veth_pair(name, _LONE_PEER + network.id[:12]))
         else:
             _create_vlan(netlink, name)
         link = netlink.get_link(name)
-        log.info(fields("macvlan.parent_created", parent=name, network=network.name))
+        log.info(fields("network.parent_created", parent=name, network=network.name))
     return link.index
 
 
