@@ -5,6 +5,7 @@ own. Every name that the daemon makes derives from its data root, so engines of 
 sessions never meet.
 """
 
+import http.client
 import io
 import os
 import shutil
@@ -61,6 +62,16 @@ def busybox_rootfs() -> bytes:
                 info.type, info.linkname = tarfile.SYMTYPE, "busybox"
                 out.addfile(info)
     return buffer.getvalue()
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=60)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(str(self._path))
 
 
 class Engine:
@@ -195,6 +206,10 @@ class Engine:
         )
         assert not check or done.returncode == 0, f"{argv}: {done.returncode}: {found.stderr}"
         return found
+
+    def http(self) -> http.client.HTTPConnection:
+        """A connection to the daemon, for requests that no client makes."""
+        return _UnixConnection(self.socket)
 
     def _environment(self) -> dict[str, str]:
         return {

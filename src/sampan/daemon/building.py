@@ -19,6 +19,7 @@ from sampan.engine.buildkit.frontend import DockerfileFrontend
 from sampan.engine.buildkit.legacy import LegacyBuilds
 from sampan.engine.buildkit.sessions import Sessions
 from sampan.engine.buildkit.solves import Solves
+from sampan.engine.buildkit.uploads import PostedUploads
 from sampan.engine.builds import Builds
 from sampan.engine.images.fetch_layers import LayerFetcher
 from sampan.engine.images.pushed_blobs import PushedBlobs
@@ -74,10 +75,14 @@ async def make_builds(
     await executor.clean()
     await workers.run(builds.clean)
     await workers.run(cache_mounts.clean)
-    sessions = Sessions()
+    sessions, posted = Sessions(), PostedUploads()
     solves = Solves(
         frontend=DockerfileFrontend(
-            builds=builds, sessions=sessions, images=storage.images, workers=workers
+            builds=builds,
+            sessions=sessions,
+            posted=posted,
+            images=storage.images,
+            workers=workers,
         ),
         exporter=ResultExporter(
             tagger=images.tagger,
@@ -90,7 +95,7 @@ async def make_builds(
     )
     use = _cache_use(core, cache, cache_mounts)
     services = BuildServices(solves=solves, cache=use)
-    legacy = LegacyBuilds(solves=solves)
+    legacy = LegacyBuilds(solves=solves, posted=posted)
     routes = [
         *BuildRouter(builds=builds, buildkit=legacy, cache=use).routes(),
         *BuildKitRouter(services=services, sessions=sessions).routes(),

@@ -5,7 +5,6 @@ import http.server
 import json
 import os
 import shutil
-import socket
 import subprocess
 import threading
 from urllib.parse import urlencode
@@ -92,12 +91,7 @@ def repository(tmp_path_factory):
 
 
 def build_remote(engine, remote, tag):
-    class Connection(http.client.HTTPConnection):
-        def connect(self):
-            self.sock = socket.socket(socket.AF_UNIX)
-            self.sock.connect(str(engine.socket))
-
-    connection = Connection("localhost", timeout=60)
+    connection = engine.http()
     connection.request("POST", "/build?" + urlencode({"remote": remote, "t": tag}))
     body = connection.getresponse().read().decode()
     connection.close()

@@ -38,7 +38,7 @@ from sampan.engine.buildkit.linting import lint_metadata
 from sampan.engine.buildkit.named import NamedContexts
 from sampan.engine.buildkit.options import FrontendOptions, parse_options
 from sampan.engine.buildkit.sessions import Sessions
-from sampan.engine.buildkit.uploads import take_upload
+from sampan.engine.buildkit.uploads import POSTED_URL, PostedUploads, take_upload
 from sampan.engine.buildkit.vertices import Vertices
 from sampan.engine.builds import Builds, EmptyDockerfile, remote_context
 from sampan.errors import SampanError
@@ -77,8 +77,15 @@ class DockerfileFrontend:
     """One for all builds."""
 
     def __init__(
-        self, *, builds: Builds, sessions: Sessions, images: ImageStore, workers: Workers
+        self,
+        *,
+        builds: Builds,
+        sessions: Sessions,
+        posted: PostedUploads,
+        images: ImageStore,
+        workers: Workers,
     ) -> None:
+        self._posted = posted
         self._builds = builds
         self._sessions = sessions
         self._images = images
@@ -104,6 +111,7 @@ class DockerfileFrontend:
                     self._builds,
                     self._sessions,
                     self._workers,
+                    posted=self._posted,
                     options=options,
                     named=named,
                     downloader=downloader,
@@ -121,6 +129,7 @@ class _Run:
         sessions: Sessions,
         workers: Workers,
         *,
+        posted: PostedUploads,
         options: FrontendOptions,
         named: NamedContexts,
         downloader: UrlDownloader,
@@ -129,6 +138,7 @@ class _Run:
         self._builds = builds
         self._sessions = sessions
         self._workers = workers
+        self._posted = posted
         self._options = options
         self._named = named
         self._downloader = downloader
@@ -169,7 +179,10 @@ class _Run:
     async def _remote(self, named: Mapping[str, Named], scratch: Path) -> FrontendResult:
         """The context is a URL or an upload, and the Dockerfile lies in it."""
         url = self._options.remote
-        if url.startswith(UPLOAD_URL):
+        if url.startswith(POSTED_URL):
+            path = scratch / "upload"
+            await self._posted.take(url, path, self._workers)
+        elif url.startswith(UPLOAD_URL):
             path = scratch / "upload"
             await take_upload(await self._caller_of_build(), url, path, self._workers)
         else:

@@ -4,6 +4,8 @@
     POST /build?version=2&session=S&...       the request; remote=client-session
         {"id": "moby.buildkit.trace", "aux": "<StatusResponse, base64>"}  ...
         {"id": "moby.image.id", "aux": {"ID": "sha256:..."}}
+    POST /build?version=2&buildid=upload-request:B   a context from standard input; the request
+                                              of build B says remote=upload-request then
     POST /build/cancel?id=B                   ends it
 
 The query is that of the classic builder; here it becomes the attributes of the frontend.
@@ -19,23 +21,32 @@ import msgspec
 from sampan.engine.build_request import Query, parse_build_query
 from sampan.engine.buildkit.options import DOCKERFILE_FRONTEND
 from sampan.engine.buildkit.solves import Solves
-from sampan.errors import InvalidArgument, SampanError, Unsupported
+from sampan.engine.buildkit.uploads import POSTED_URL, PostedUploads
+from sampan.errors import InvalidArgument, SampanError
 from sampan.lib.ids import random_id
 from sampan.wire.buildkit.control import Exporter, SolveRequest
 from sampan.wire.buildkit.protobuf import encode
 
 CLIENT_SESSION = "client-session"
+UPLOAD_REQUEST = "upload-request"
 
 
 class LegacyBuilds:
     """Facade for the server."""
 
-    def __init__(self, *, solves: Solves) -> None:
+    def __init__(self, *, solves: Solves, posted: PostedUploads) -> None:
         self._solves = solves
+        self._posted = posted
         self._running: dict[str, asyncio.Task[Any]] = {}
 
-    async def build(self, query: Query) -> AsyncIterator[dict[str, Any]]:
+    async def build(
+        self, query: Query, body: AsyncIterator[bytes]
+    ) -> AsyncIterator[dict[str, Any]]:
         """Raises, before the first object, what is wrong with the request."""
+        kind, _, of_build = _first(query, "buildid").partition(":")
+        if kind == UPLOAD_REQUEST:
+            await self._posted.offer(of_build, body)
+            return
         request = solve_request(query)
         task = asyncio.ensure_future(self._solves.solve(request))
         self._running[request.Ref] = task
@@ -64,8 +75,7 @@ class LegacyBuilds:
 def solve_request(query: Query) -> SolveRequest:
     """Raises Unsupported, and what is wrong with the query."""
     request = parse_build_query({**query, "version": ["1"], "outputs": [""]}, {})
-    if request.remote != CLIENT_SESSION:
-        raise Unsupported("BuildKit builds of an uploaded context are not supported by this engine")
+    identifier = _first(query, "buildid") or random_id()
     host = request.host
     given = [(name, value) for name, value in request.build_args.items() if value is not None]
     attributes = {
@@ -83,11 +93,15 @@ def solve_request(query: Query) -> SolveRequest:
         **{f"build-arg:{name}": value for name, value in given},
         **{f"label:{name}": value for name, value in request.labels.items()},
     }
+    if request.remote == UPLOAD_REQUEST:
+        attributes["context"] = POSTED_URL + identifier
+    elif request.remote != CLIENT_SESSION:
+        attributes["context"] = request.remote
     if not request.use_cache:
         attributes["no-cache"] = ""
     names = ",".join(str(reference) for reference in request.tags)
     return SolveRequest(
-        Ref=_first(query, "buildid") or random_id(),
+        Ref=identifier,
         Session=_first(query, "session"),
         Frontend=DOCKERFILE_FRONTEND,
         FrontendAttrs=attributes,

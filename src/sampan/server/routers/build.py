@@ -27,8 +27,10 @@ class CacheBackend(Protocol):
 
 
 class BuildKitBackend(Protocol):
-    def build(self, query: Mapping[str, Sequence[str]]) -> AsyncIterator[dict[str, Any]]:
-        """A build whose files come over the client's session."""
+    def build(
+        self, query: Mapping[str, Sequence[str]], body: AsyncIterator[bytes]
+    ) -> AsyncIterator[dict[str, Any]]:
+        """A build whose files come over the client's session, or the upload of its context."""
         ...
 
     def cancel(self, identifier: str) -> None: ...
@@ -53,7 +55,7 @@ class BuildRouter:
         query = call.request.query
         values = {name: query.getall(name) for name in query}
         if call.text("version") == "2":
-            return await streams.progress(call, self._buildkit.build(values))
+            return await streams.progress(call, self._buildkit.build(values, call.chunks()))
         request = parse_build_query(values, call.registry_keychain())
         return await streams.progress(call, self._builds.build(request, call.chunks()))
 

@@ -6,7 +6,8 @@ import pytest
 
 from sampan.engine.buildkit.legacy import solve_request
 from sampan.engine.buildkit.options import parse_options
-from sampan.errors import InvalidArgument, Unsupported
+from sampan.engine.buildkit.uploads import POSTED_URL
+from sampan.errors import InvalidArgument
 
 REMOTE = {"version": ["2"], "remote": ["client-session"], "session": ["s"], "buildid": ["b"]}
 
@@ -45,6 +46,9 @@ def test_outputs_are_exporters():
         solve_request({**REMOTE, "outputs": ["{"]})
 
 
-def test_uploaded_contexts_are_not_built():
-    with pytest.raises(Unsupported):
-        solve_request({"version": ["2"], "remote": ["upload-request"]})
+def test_where_the_context_is():
+    posted = {"version": ["2"], "remote": ["upload-request"], "buildid": ["b1"]}
+    assert solve_request(posted).FrontendAttrs["context"] == f"{POSTED_URL}b1"
+    url = {"version": ["2"], "remote": ["https://host/repo.git"]}
+    assert solve_request(url).FrontendAttrs["context"] == "https://host/repo.git"
+    assert "context" not in solve_request(REMOTE).FrontendAttrs
