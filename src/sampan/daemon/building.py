@@ -75,6 +75,13 @@ async def make_builds(
     await executor.clean()
     await workers.run(builds.clean)
     await workers.run(cache_mounts.clean)
+    use = _cache_use(core, cache, cache_mounts)
+    return Building(use, _routes(builds, use, core, images))
+
+
+def _routes(builds: Builds, use: BuildCacheUse, core: Core, images: Images) -> list[Route]:
+    """Both faces of the builder."""
+    storage, workers = core.storage, core.workers
     sessions, posted = Sessions(), PostedUploads()
     solves = Solves(
         frontend=DockerfileFrontend(
@@ -93,14 +100,12 @@ async def make_builds(
             workers=workers,
         ),
     )
-    use = _cache_use(core, cache, cache_mounts)
     services = BuildServices(solves=solves, cache=use)
     legacy = LegacyBuilds(solves=solves, posted=posted)
-    routes = [
+    return [
         *BuildRouter(builds=builds, buildkit=legacy, cache=use).routes(),
         *BuildKitRouter(services=services, sessions=sessions).routes(),
     ]
-    return Building(use, routes)
 
 
 def _caches(core: Core, registries: Registries) -> BuildCaches:
