@@ -1,0 +1,1 @@
+"""Posts, profiles, following, search."""
