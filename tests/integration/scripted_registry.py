@@ -1,7 +1,7 @@
 """A registry on loopback that serves what a test puts into it, counts, and misbehaves on demand.
 
 Images are made of layer tars. `faults` maps a blob's digest to what happens instead of serving it:
-a function that gets the request's handler and the blob.
+a function that gets the request's handler and the blob. Ranges are honoured if `ranges` says so.
 """
 
 import gzip
@@ -43,6 +43,8 @@ class ScriptedRegistry:
         self.manifests: dict[str, bytes] = {}  # by "<name>/<tag or digest>"
         self.faults: dict[str, Fault] = {}
         self.fetched: Counter[str] = Counter()  # requests by digest
+        self.sent: Counter[str] = Counter()  # bytes of blobs by digest
+        self.ranges = False
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._server.registry = self  # type: ignore[attr-defined]
@@ -119,15 +121,40 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(404)
 
     def answer(self, body: bytes, kind: str = "application/octet-stream") -> None:
-        self.begin(len(body), kind, digest_of(body))
+        digest, total = digest_of(body), len(body)
+        start = self.wanted_start()
+        if start >= total > 0:
+            self.send_error(416)
+            return
+        self.begin(total - start, kind, digest, start=start, total=total)
         if self.command == "GET":
-            self.wfile.write(body)
+            self.send_part(digest, body[start:])
 
-    def begin(self, size: int, kind: str = "application/octet-stream", digest: str = "") -> None:
+    def wanted_start(self) -> int:
+        """Of the range asked for; 0 if there is none, or ranges are none of ours."""
+        given = self.headers.get("Range", "") if self.server.registry.ranges else ""  # type: ignore[attr-defined]
+        return int(given.removeprefix("bytes=").rstrip("-") or 0)
+
+    def send_part(self, digest: str, part: bytes) -> None:
+        self.wfile.write(part)
+        self.wfile.flush()
+        self.server.registry.sent[digest] += len(part)  # type: ignore[attr-defined]
+
+    def begin(
+        self,
+        size: int,
+        kind: str = "application/octet-stream",
+        digest: str = "",
+        *,
+        start: int = 0,
+        total: int = 0,
+    ) -> None:
         """Status and headers, for an answer that is written in pieces."""
-        self.send_response(200)
+        self.send_response(206 if start else 200)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(size))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
         if digest:
             self.send_header("Docker-Content-Digest", digest)
         self.end_headers()

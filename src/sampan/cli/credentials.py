@@ -1,13 +1,15 @@
-"""Registry credentials: from the configuration file, or from a credential helper program.
+"""Registry credentials: in the configuration file, or kept by a credential helper program.
 
-A helper is `docker-credential-NAME get`, fed the registry's key on its input and answering
-{"Username", "Secret"}; the user name `<token>` marks the secret as an identity token.
+`credHelpers` names the helper of one registry, `credsStore` that of all others. What a helper keeps
+has an empty entry below `auths`, as Docker's client leaves one there.
 """
 
 from __future__ import annotations
 
+from sampan.cli import credential_helpers as helpers
+from sampan.cli.credential_helpers import TOKEN_USER
 from sampan.cli.references import INDEX_KEY, auth_key
-from sampan.client.jsontext import NotJson, decode, encode
+from sampan.lib.jsontext import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
     Auth = dict[str, str]
 
-TOKEN_USER = "<token>"  # noqa: S105 - the marker of the helper protocol
 ANONYMOUS = "e30="
 
 
@@ -45,36 +46,44 @@ def _bare(key: str) -> str:
     return key.partition("://")[2].partition("/")[0] if "://" in key else key.partition("/")[0]
 
 
-def _from_helper(name: str, key: str) -> Auth:
-    import subprocess
-
-    try:
-        done = subprocess.run(
-            [f"docker-credential-{name}", "get"],
-            input=key.encode(),
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-        answer = decode(done.stdout) if done.returncode == 0 else {}
-    except (OSError, subprocess.TimeoutExpired, NotJson):
-        return {}
-    user, secret = str(answer.get("Username", "")), str(answer.get("Secret", ""))
-    if not secret:
-        return {}
-    if user == TOKEN_USER:
-        return {"identitytoken": secret, "serveraddress": key}
-    return {"username": user, "password": secret, "serveraddress": key}
-
-
-def _helper_for(config: ConfigFile, key: str) -> str:
+def helper_for(config: ConfigFile, key: str) -> str:
+    """The helper's name; "" when the file itself keeps the credentials."""
     return str(config.section("credHelpers").get(key) or config.text("credsStore"))
 
 
+def store(config: ConfigFile, key: str, user: str, password: str, identity: str) -> bool:
+    """Keep what a login gave; False: unencrypted. Raises HelperFailed."""
+    import binascii
+
+    entry: Auth = {}
+    helper = helper_for(config, key)
+    if helper:
+        helpers.store(helper, key, TOKEN_USER if identity else user, identity or password)
+    else:
+        pair = f"{user}:{'' if identity else password}".encode()
+        entry["auth"] = binascii.b2a_base64(pair, newline=False).decode()
+        if identity:
+            entry["identitytoken"] = identity
+    config.values["auths"] = {**config.section("auths"), key: entry}
+    config.save()
+    return bool(helper)
+
+
+def erase(config: ConfigFile, key: str, others: list[str]) -> None:
+    """Forget a registry; `others` are older spellings of its key in the file."""
+    if helper := helper_for(config, key):
+        helpers.erase(helper, key)
+    auths = config.section("auths")
+    kept = {name: entry for name, entry in auths.items() if name not in {key, *others}}
+    if len(kept) < len(auths):
+        config.values["auths"] = kept
+        config.save()
+
+
 def auth_of(config: ConfigFile, key: str) -> Auth:
-    """What is known for a registry's key; {} for anonymous."""
-    if helper := _helper_for(config, key):
-        return _from_helper(helper, key)
+    """What is known for a registry's key; {} for anonymous. Raises HelperFailed."""
+    if helper := helper_for(config, key):
+        return helpers.get(helper, key)
     auths = config.section("auths")
     found = auths.get(key)
     if found is None:
@@ -101,8 +110,8 @@ def all_auths_header(context: Context) -> str:
     """`X-Registry-Config` of a build: every registry's credentials by key."""
     config = context.config
     keys = {*config.section("auths"), *config.section("credHelpers")}
-    if config.text("credsStore"):
-        keys.add(INDEX_KEY)
+    if store_name := config.text("credsStore"):
+        keys.update(helpers.keys(store_name), [INDEX_KEY])
     found = {key: auth_of(config, key) for key in sorted(keys)}
     known: dict[str, object] = {key: auth for key, auth in found.items() if auth}
     import binascii

@@ -43,6 +43,14 @@ class Config:
     lease_s: int = DAY_S  # how long a push may rely on what nothing refers to yet
     untagged_age_s: int = 30 * DAY_S  # manifests without a tag; 0: kept for ever
     upload_age_s: int = 7 * DAY_S  # unfinished uploads
+    webhook_allow: tuple[str, ...] = ()  # networks besides the public ones that webhooks may reach
+    git_allow: tuple[str, ...] = ()  # the same for git sources
+    git_folders: tuple[str, ...] = ()  # where file URLs of git sources may lead
+    builder: str = ""  # engine that automated builds run on; none are offered when empty
+    builder_tls: str = ""  # folder with ca.pem, cert.pem, key.pem
+    builder_registry: str = ""  # HOST:PORT of this hub as the engine reaches it
+    builds_at_once: int = 2
+    build_limit_s: int = 2 * HOUR_S
     log_level: str = "info"
 
     @property
@@ -55,6 +63,14 @@ class Config:
         """The public URL without a slash at its end."""
         scheme = "https" if self.tls_cert else "http"
         return (self.public_url or f"{scheme}://{self.listen}").rstrip("/")
+
+    @property
+    def registry(self) -> str:
+        """What the builder puts before names: an unspecified address is this machine for it."""
+        if self.builder_registry:
+            return self.builder_registry
+        host = self.url.partition("://")[2].partition("/")[0]
+        return host.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
 
     @property
     def database(self) -> str:
@@ -98,7 +114,25 @@ def parser() -> argparse.ArgumentParser:
     add("--private-by-default", action="store_true", help="a push creates private repositories")
     add("--gc-interval", dest="gc_interval_s", type=duration_s, metavar="TIME",
         help="time between garbage collections (default 1h; 0: none)")  # fmt: skip
+    _add_automation_flags(found)
     return found
+
+
+def _add_automation_flags(found: argparse.ArgumentParser) -> None:
+    add = found.add_argument
+    add("--webhook-allow", action="append", metavar="CIDR",
+        help="a private network that webhooks may reach (repeatable)")  # fmt: skip
+    add("--git-allow", action="append", metavar="CIDR",
+        help="a private network that git sources may be in (repeatable)")  # fmt: skip
+    add("--git-folder", dest="git_folders", action="append", metavar="DIR",
+        help="a folder that file URLs of git sources may lead to (repeatable)")  # fmt: skip
+    add("--builder", metavar="URL",
+        help="engine for automated builds: unix:///run/sampan.sock, tcp://HOST:PORT")  # fmt: skip
+    add("--builder-tls", metavar="DIR", help="ca.pem, cert.pem and key.pem for the engine")
+    add("--builder-registry", metavar="HOST:PORT", help="this hub as the engine reaches it")
+    add("--builds-at-once", type=int, metavar="N", help="builds side by side (default 2)")
+    add("--build-limit", dest="build_limit_s", type=duration_s, metavar="TIME",
+        help="how long a build may take (default 2h)")  # fmt: skip
 
 
 def add_storage_flags(found: argparse.ArgumentParser) -> None:
@@ -122,6 +156,7 @@ def build(given: argparse.Namespace) -> Config:
     """What was given over the defaults. Raises InvalidArgument naming what is wrong."""
     names = {field.name for field in fields(Config)}
     values = {key: value for key, value in vars(given).items() if key in names}
+    values = {key: tuple(each) if isinstance(each, list) else each for key, each in values.items()}
     config = Config(**{key: value for key, value in values.items() if value is not None})
     check(config)
     return config
@@ -141,5 +176,7 @@ def check(config: Config) -> None:
         raise BadUsage(f"--public-url: {config.public_url!r} is not an http or https URL")
     if config.storage and not config.storage.startswith("s3://"):
         raise BadUsage(f"--storage: {config.storage!r} is not s3://BUCKET or s3://BUCKET/PREFIX")
+    if config.builds_at_once < 1:
+        raise BadUsage("--builds-at-once must be at least 1")
     if config.lease_s < LEAST_LEASE_S:
         raise BadUsage(f"--lease must be at least {LEAST_LEASE_S}s: pushes rely on it")

@@ -1,6 +1,7 @@
 """All tables of the hub, and opening its database: what needs no web server around it."""
 
 from sampan.hub.accounts import schema as accounts
+from sampan.hub.automation import schema as automation
 from sampan.hub.config import Config
 from sampan.hub.db import schema
 from sampan.hub.db.engine import Database
@@ -8,7 +9,7 @@ from sampan.hub.db.migrations import Part, migrate
 from sampan.lib.workers import Workers
 
 # in the order of their references; other parts of the hub add theirs at the end
-PARTS: tuple[Part, ...] = (schema.PART, accounts.PART)
+PARTS: tuple[Part, ...] = (schema.PART, accounts.PART, automation.PART)
 
 
 def open_database(config: Config, workers: Workers) -> Database:

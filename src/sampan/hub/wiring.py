@@ -1,7 +1,7 @@
 """The hub's graph: the only place that joins its parts.
 
     Hub(config) -> database (migrated) -> storage -> registry -> web.Application
-                                                  `-> background: gc, pull counts
+                                                  `-> background: gc, pull counts, automation
 
 `Hub` is an async context manager: on entering everything is ready to serve, on leaving the
 background work has ended and counts are written. It doesn't listen: main.py does.
@@ -16,6 +16,8 @@ from typing import Self
 import anyio
 from aiohttp import web
 
+from sampan.hub.automating import automation_endpoints, automation_views, make_automation
+from sampan.hub.automation.service import Automation
 from sampan.hub.config import Config
 from sampan.hub.db.engine import Database
 from sampan.hub.faces import Faces, Settings
@@ -86,9 +88,12 @@ class Hub:
         collector = make_collector(config, database, storage)
         pulls = PullCounts(database)
         faces = self.faces
+        automation = None
         if config.accounts:
+            automation = await workers.run(make_automation, config, database, workers)
+            self.application.add_routes(automation.routes())
             faces = self.faces = await workers.run(
-                self._faces, database, storage, workers, collector
+                self._faces, database, storage, workers, collector, automation
             )
             faces.add_to(self.application)
         parts = self._parts(self._access(faces), database, storage, pulls, workers)
@@ -101,6 +106,8 @@ class Hub:
         undo.callback(collector.stop)
         tasks.start_soon(self._collect, collector, workers)
         tasks.start_soon(self._flush, pulls)
+        if automation is not None:
+            automation.start(tasks)
 
     def _access(self, faces: Faces | None) -> Access:
         if faces is not None:
@@ -109,7 +116,12 @@ class Hub:
         return AllowAll()
 
     def _faces(
-        self, database: Database, storage: StorageDriver, workers: Workers, collector: Collector
+        self,
+        database: Database,
+        storage: StorageDriver,
+        workers: Workers,
+        collector: Collector,
+        automation: Automation,
     ) -> Faces:
         async def collect() -> str:
             found = await workers.run(collector.collect)
@@ -128,6 +140,8 @@ class Hub:
             workers=workers,
             storage=storage,
             collect_garbage=collect,
+            endpoints=automation_endpoints(automation),
+            views=automation_views(automation),
         )
 
     def _parts(

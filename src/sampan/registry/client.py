@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from sampan.errors import InvalidArgument, SampanError
 from sampan.oci.reference import Reference
 from sampan.registry.auth import Authorizer, Challenge, parse_challenges, repository_scope
 from sampan.registry.failures import ErrorAnswer, Unreachable, read_error
@@ -77,23 +78,32 @@ class Registries:
         return known.challenges
 
     async def repositories(
-        self, reference: Reference, credentials: Credentials, *, actions: str
+        self,
+        reference: Reference,
+        credentials: Credentials,
+        *,
+        actions: str,
+        without: Collection[str] = (),
     ) -> AsyncIterator["Repository"]:
         """Those that answer, in the order to try. Raises Unreachable when none does.
 
         Once a secure endpoint has answered, the plain one of the same host isn't offered.
+        `without` are addresses of mirrors to leave out.
         """
-        failure: Unreachable | None = None
+        failure: SampanError | None = None
         answered: set[str] = set()
         for endpoint in endpoints(self.settings, reference.domain, pull=actions == PULL):
-            if endpoint.host in answered:
+            if endpoint.base in without if endpoint.mirror else endpoint.host in answered:
                 continue
             try:
                 challenges = await self.discover(endpoint)
-            except Unreachable as error:
+            except (Unreachable, ErrorAnswer, InvalidArgument) as error:
+                if not (endpoint.mirror or isinstance(error, Unreachable)):
+                    raise
                 failure = error
                 continue
-            answered.add(endpoint.host)
+            if not endpoint.mirror:
+                answered.add(endpoint.host)
             own = ANONYMOUS if endpoint.mirror else credentials
             yield Repository(
                 self,
@@ -103,7 +113,7 @@ class Registries:
                 actions=actions,
                 challenges=challenges,
             )
-        if not answered and failure is not None:
+        if failure is not None and not answered:
             raise failure
 
     async def repository(

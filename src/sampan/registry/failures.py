@@ -15,6 +15,9 @@ import msgspec
 
 from sampan.errors import DataLoss, Internal
 
+_UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21})  # X509_V_ERR_* of OpenSSL
+_EXPIRED = frozenset({9, 10})
+
 CAP_BYTES = 64 * 1024  # of an error body; the rest isn't read
 
 
@@ -116,7 +119,7 @@ def _reason(error: Any) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"dial tcp: lookup {error.host}: no such host"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"tls: failed to verify certificate: x509: {error.certificate_error}"
+        return f"tls: failed to verify certificate: x509: {_x509(error.certificate_error)}"
     if isinstance(error, aiohttp.ClientSSLError):
         cause = error.os_error
         if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
@@ -137,3 +140,13 @@ def _os_text(error: OSError) -> str:
     if error.errno == errno.ECONNRESET:
         return "connection reset by peer"
     return os.strerror(error.errno).lower() if error.errno else str(error)
+
+
+def _x509(error: Exception) -> str:
+    """As Go's crypto/x509 says it."""
+    code = getattr(error, "verify_code", 0)
+    if code in _UNKNOWN_AUTHORITY:
+        return "certificate signed by unknown authority"
+    if code in _EXPIRED:
+        return "certificate has expired or is not yet valid"
+    return str(getattr(error, "verify_message", "") or error)

@@ -59,9 +59,7 @@ async def _login_at(registries: Registries, endpoint: Endpoint, credentials: Cre
                 offered["bearer"], (), credentials, offline=True, client_id=_LOGIN_CLIENT
             )
         except ErrorAnswer as error:
-            raise Unauthenticated(
-                f"Get {url!r}: {error.message}" if error.status == 0 else error.message
-            ) from error
+            raise Unauthenticated(f'Get "{url}": {error.message}') from error
         identity = token.refresh
         headers["Authorization"] = f"Bearer {token.value}"
     else:

@@ -1,9 +1,11 @@
 """From a reference to the manifest of one platform, every byte checked against its digest.
 
 A tag is resolved once: what is fetched afterwards is fetched by digest, so a tag that moves during
-a pull can't mix two images. Of an index the entry for the platform wanted is taken.
+a pull can't mix two images. Of an index the entry for the platform wanted is taken. A mirror that
+fails, whatever the failure, is passed over.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -16,11 +18,12 @@ from sampan.oci.manifest import Index, Manifest, parse_manifest
 from sampan.oci.platform import host_platform, select
 from sampan.oci.reference import DEFAULT_DOMAIN, Reference
 from sampan.registry.client import PULL, Registries, Repository, is_missing
-from sampan.registry.failures import ErrorAnswer, Unreachable
+from sampan.registry.failures import ErrorAnswer, NoBasicCredentials, Unreachable
 from sampan.registry.keychain import Credentials
 from sampan.registry.transport import read_capped
 
 MAX_MANIFEST_BYTES = 4 << 20  # registries commonly refuse larger ones
+MIRROR_FAILURES = (ErrorAnswer, Unreachable, NoBasicCredentials, DataLoss)  # the next is asked
 _ACCEPT = ", ".join(mediatypes.ACCEPTED)
 
 
@@ -87,30 +90,35 @@ class Resolver:
         *,
         credentials: Credentials,
         platform: Platform | None = None,
+        without: Collection[str] = (),
     ) -> Resolved:
-        """Raises ManifestMissing and its kin, Unreachable, ErrorAnswer, NoMatch."""
-        repository, top = await self.top(reference, credentials=credentials)
-        document = _parse(top)
-        blob = top
-        while isinstance(document, Index):  # an index of indexes is legal; digests can't loop
-            entry = select(document, platform or host_platform())
-            blob = await fetch_manifest(repository, entry.digest, expected=entry)
-            document = _parse(blob)
-        if document.config.mediaType not in mediatypes.CONFIGS:
-            raise NotAnImage(media_type=document.config.mediaType)
-        return Resolved(reference, repository, top, blob, document)
+        """`without`: addresses of mirrors that have failed.
+
+        Raises ManifestMissing and its kin, Unreachable, ErrorAnswer, NoMatch.
+        """
+        failed = set(without)
+        while True:
+            repository, top = await self.top(reference, credentials=credentials, without=failed)
+            try:
+                return await _select(reference, repository, top, platform)
+            except MIRROR_FAILURES:
+                if not repository.endpoint.mirror:
+                    raise
+                failed.add(repository.endpoint.base)
 
     async def top(
-        self, reference: Reference, *, credentials: Credentials
+        self, reference: Reference, *, credentials: Credentials, without: Collection[str] = ()
     ) -> tuple[Repository, Blob]:
         """What the reference itself names, and where it was found."""
         target = reference.digest or reference.tag or "latest"
         failure: Exception | None = None
-        candidates = self._registries.repositories(reference, credentials, actions=PULL)
+        candidates = self._registries.repositories(
+            reference, credentials, actions=PULL, without=without
+        )
         async for repository in candidates:
             try:
                 return repository, await fetch_manifest(repository, target)
-            except (ErrorAnswer, Unreachable) as error:
+            except MIRROR_FAILURES as error:
                 failure = error
                 if not repository.endpoint.mirror:
                     break
@@ -136,21 +144,42 @@ class Resolver:
 
     async def tags(self, reference: Reference, *, credentials: Credentials) -> list[str]:
         """All tags of a repository, page by page."""
-        repository = await self._registries.repository(reference, credentials, actions=PULL)
-        found: list[str] = []
-        path: str | None = "tags/list"
-        try:
-            while path is not None:
-                async with repository.request("GET", path) as response:
-                    page = msgspec.json.decode(
-                        await read_capped(response, MAX_MANIFEST_BYTES), type=_Tags
-                    )
-                    next_page = response.links.get("next")
-                found += page.tags or []
-                path = str(next_page["url"]) if next_page else None
-        except ErrorAnswer as error:
-            raise translate(error, reference) from error
-        return sorted(found)  # older registries give them in any order
+        async for repository in self._registries.repositories(reference, credentials, actions=PULL):
+            try:
+                return sorted(await _tags(repository))  # older registries give them in any order
+            except MIRROR_FAILURES as error:
+                if repository.endpoint.mirror:
+                    continue
+                if isinstance(error, ErrorAnswer):
+                    raise translate(error, reference) from error
+                raise
+        raise AssertionError("a domain without endpoints")
+
+
+async def _select(
+    reference: Reference, repository: Repository, top: Blob, platform: Platform | None
+) -> Resolved:
+    document = _parse(top)
+    blob = top
+    while isinstance(document, Index):  # an index of indexes is legal; digests can't loop
+        entry = select(document, platform or host_platform())
+        blob = await fetch_manifest(repository, entry.digest, expected=entry)
+        document = _parse(blob)
+    if document.config.mediaType not in mediatypes.CONFIGS:
+        raise NotAnImage(media_type=document.config.mediaType)
+    return Resolved(reference, repository, top, blob, document)
+
+
+async def _tags(repository: Repository) -> list[str]:
+    found: list[str] = []
+    path: str | None = "tags/list"
+    while path is not None:
+        async with repository.request("GET", path) as response:
+            page = msgspec.json.decode(await read_capped(response, MAX_MANIFEST_BYTES), type=_Tags)
+            next_page = response.links.get("next")
+        found += page.tags or []
+        path = str(next_page["url"]) if next_page else None
+    return found
 
 
 async def fetch_manifest(

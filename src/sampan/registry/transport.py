@@ -33,7 +33,7 @@ class Transport:
     def __init__(self, settings: RegistrySettings) -> None:
         self.settings = settings
         self._session: aiohttp.ClientSession | None = None
-        self._contexts: dict[str, ssl.SSLContext | bool] = {}
+        self._contexts: dict[str, tuple[Mapping[Path, int], ssl.SSLContext | bool]] = {}
 
     def reconfigure(self, settings: RegistrySettings) -> None:
         """For the next requests; those under way end as they began."""
@@ -141,9 +141,11 @@ class Transport:
         host = url.raw_authority
         if url.scheme != "https":
             return True
-        if host not in self._contexts:
-            self._contexts[host] = _context(self.settings, host)
-        return self._contexts[host]
+        files = _certificates(self.settings.certs_dir / host)
+        known = self._contexts.get(host)
+        if known is None or known[0] != files:  # what is put there counts without a restart
+            known = self._contexts[host] = files, _context(self.settings, host, list(files))
+        return known[1]
 
     def _proxy(self, url: URL) -> str | None:
         settings = self.settings
@@ -178,20 +180,36 @@ def _same_origin(one: str, other: str) -> bool:
     return (first.scheme, first.netloc) == (second.scheme, second.netloc)
 
 
-def _context(settings: RegistrySettings, host: str) -> ssl.SSLContext | bool:
+def _certificates(folder: Path) -> dict[Path, int]:
+    """The files of a certs.d folder with their times of change."""
+    try:
+        return {path: path.stat().st_mtime_ns for path in sorted(folder.iterdir())}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+
+
+def _context(settings: RegistrySettings, host: str, files: list[Path]) -> ssl.SSLContext | bool:
     if is_insecure(settings, host):
         return False
-    folder = settings.certs_dir / host
-    if not folder.is_dir():
+    if not files:
         return True
     context = ssl.create_default_context()
-    for path in sorted(folder.iterdir()):
-        _add_certificate(context, path)
+    for path in files:
+        _add_certificate(context, path, files)
     return context
 
 
-def _add_certificate(context: ssl.SSLContext, path: Path) -> None:
+def _add_certificate(context: ssl.SSLContext, path: Path, files: list[Path]) -> None:
     if path.suffix == ".crt":
         context.load_verify_locations(path)
     elif path.suffix == ".cert":
-        context.load_cert_chain(path, path.with_suffix(".key"))
+        key = path.with_suffix(".key")
+        if key not in files:
+            raise InvalidArgument(
+                f"missing key {key.name} for client certificate {path.name}. "
+                "CA certificates must use the extension .crt"
+            )
+        context.load_cert_chain(path, key)
+    elif path.suffix == ".key" and path.with_suffix(".cert") not in files:
+        certificate = path.with_suffix(".cert").name
+        raise InvalidArgument(f"missing client certificate {certificate} for key {path.name}")

@@ -4,11 +4,13 @@ Writing has one commit point: the bytes are fsynced under a temporary name, then
 digest. So a digest that can be seen has its bytes, whatever died when. Two writers of one blob may
 race; both succeed, one set of bytes stays.
 
+A download may leave its bytes behind when it is broken off, and go on with them later (`resume`).
+
 Whoever puts a blob before something refers to it holds a lease (store/leases.py): an unreferenced
 blob is garbage.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -71,10 +73,37 @@ class Writer(Protocol):
     ) -> None: ...
 
 
+class ResumableWriter(Writer, Protocol):
+    """May begin with bytes that an earlier download left; nothing has vouched for them."""
+
+    @property
+    def kept_bytes(self) -> int:
+        """How many there are: what is written goes behind them."""
+        ...
+
+    def open_kept(self) -> BinaryIO:
+        """A reader of its own; the file grows by what is written."""
+        ...
+
+    def take_kept(self, is_stopped: Callable[[], bool]) -> None:
+        """Hash them: the first thing to do, before `write`."""
+        ...
+
+    def keep(self) -> None:
+        """Before leaving the context: leave what is there for a later try."""
+        ...
+
+
 class ContentStore(Protocol):
     """Thread-safe; all methods block on the disk."""
 
-    def writer(self) -> Writer: ...
+    def writer(self) -> ResumableWriter:
+        """A blob from the beginning: nothing is kept, before or after."""
+        ...
+
+    def resume(self, expected: Digest, size_bytes: int) -> ResumableWriter:
+        """Of a blob that comes from afar; with nothing kept if another writer is at it."""
+        ...
 
     def put(self, data: bytes, expected: Digest | None = None) -> Info: ...
 
@@ -102,4 +131,8 @@ class ContentStore(Protocol):
 
     def clean_ingest(self) -> None:
         """At start, before any writer: drop what a dead process left unfinished."""
+        ...
+
+    def clean_partial(self) -> None:
+        """Drop what unfinished downloads left, if it is old or too much, and nobody's."""
         ...

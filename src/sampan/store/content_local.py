@@ -2,101 +2,27 @@
 
     <root>/blobs/sha256/<hex>   committed blobs, mode 0400
     <root>/ingest/<random>      blobs being written; all garbage after a restart
+    <root>/partial/<hex>        downloads that can be gone on with, also after a restart
 
-Commit is fsync of the file, rename, fsync of the folder. While a blob is being written, the kernel
-is asked now and then to start writing it out, so that the fsync at the end finds little to do.
+Commit is fsync of the file, rename, fsync of the folder. A partial download is locked while it is
+being written; those that nobody writes are kept for a day, and up to a size in all.
 """
 
-import hashlib
 import os
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
-from sampan.errors import Internal
 from sampan.lib.atomicfile import fsync_dir
-from sampan.linux.sync import start_writeback
 from sampan.oci.digest import PREFIX, Digest, encoded, parse_digest
-from sampan.store.content import BlobNotFound, Info, WrongDigest, WrongSize
-from sampan.store.members import NoSpace, is_full
+from sampan.store.content import BlobNotFound, Info
+from sampan.store.content_writer import LocalWriter, PartialWriter, lock_partial
 
-_FLUSH_EVERY = 8 << 20
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if is_full(error):
-            raise NoSpace("content") from error
-        raise
-
-
-class LocalWriter:
-    """A file in the ingest folder; see content.Writer."""
-
-    def __init__(self, store: "LocalContentStore", path: Path) -> None:
-        self._store = store
-        self._path = path
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._descriptor = os.open(path, flags, 0o400)
-        self._hash = hashlib.sha256()
-        self._size = 0
-        self._flushed = 0
-        self._open = True
-
-    @property
-    def digest(self) -> Digest:
-        return Digest(PREFIX + self._hash.hexdigest())
-
-    @property
-    def size_bytes(self) -> int:
-        return self._size
-
-    def write(self, data: bytes | bytearray | memoryview, /) -> None:
-        rest = memoryview(data)
-        self._hash.update(rest)
-        self._size += len(rest)
-        with _explained():
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
-        if self._size - self._flushed >= _FLUSH_EVERY:
-            start_writeback(self._descriptor, self._flushed, self._size - self._flushed)
-            self._flushed = self._size
-
-    def commit(self, expected: Digest | None = None, expected_size: int | None = None) -> Info:
-        if not self._open:
-            raise Internal("the content writer is closed")
-        if expected_size is not None and expected_size != self._size:
-            raise WrongSize(expected_bytes=expected_size, found_bytes=self._size)
-        if expected is not None and expected != self.digest:
-            raise WrongDigest(expected=expected, found=self.digest)
-        with _explained():
-            os.fsync(self._descriptor)
-            self._close()
-            self._store.publish(self._path, self.digest)
-        return Info(self.digest, self._size)
-
-    def _close(self) -> None:
-        self._open = False
-        os.close(self._descriptor)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._open:
-            self._close()
-        self._path.unlink(missing_ok=True)
+PARTIAL_AGE_S = 24 * 3600
+PARTIAL_TOTAL_BYTES = 10 << 30
 
 
 class LocalContentStore:
@@ -105,11 +31,24 @@ class LocalContentStore:
     def __init__(self, root: Path) -> None:
         self._blobs = root / "blobs" / "sha256"
         self._ingest = root / "ingest"
+        self._partial = root / "partial"
         self._blobs.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._ingest.mkdir(exist_ok=True, mode=0o700)
+        self._partial.mkdir(exist_ok=True, mode=0o700)
 
     def writer(self) -> LocalWriter:
-        return LocalWriter(self, self._ingest / secrets.token_hex(16))
+        path = self._ingest / secrets.token_hex(16)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        return LocalWriter(self.publish, path, os.open(path, flags, 0o400))
+
+    def resume(self, expected: Digest, size_bytes: int) -> LocalWriter:
+        path = self._partial / encoded(parse_digest(expected))
+        descriptor = lock_partial(path)
+        if descriptor is None:
+            return self.writer()
+        if os.fstat(descriptor).st_size > size_bytes:
+            os.truncate(descriptor, 0)
+        return PartialWriter(self.publish, path, descriptor)
 
     def put(self, data: bytes, expected: Digest | None = None) -> Info:
         with self.writer() as writer:
@@ -119,7 +58,7 @@ class LocalContentStore:
             return writer.commit(expected)
 
     def publish(self, written: Path, digest: Digest) -> None:
-        """Give a finished, fsynced file of the ingest folder its name. For writers only."""
+        """Give a finished, fsynced file its name. For writers only."""
         written.rename(self.path(digest))
         fsync_dir(self._blobs)
 
@@ -165,3 +104,29 @@ class LocalContentStore:
         for path in self._ingest.iterdir():
             with suppress(FileNotFoundError):
                 path.unlink()
+
+    def clean_partial(self) -> None:
+        found = sorted(self._partial.iterdir(), key=_written_s, reverse=True)
+        total = 0
+        for path in found:
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                total += status.st_size
+                is_old = status.st_mtime < time.time() - PARTIAL_AGE_S
+                if is_old or total > PARTIAL_TOTAL_BYTES:
+                    _remove_partial(path)
+
+
+def _written_s(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0
+
+
+def _remove_partial(path: Path) -> None:
+    """Unless somebody is writing it."""
+    descriptor = lock_partial(path)
+    if descriptor is not None:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)

@@ -3,7 +3,8 @@
 Roots are the images (their config, manifest, layer blobs and chains), the active snapshots that
 the callers of `collect` name, what `keep` adds, and all leases. Mark reads the roots once; sweep
 checks each candidate against the leases under their lock and removes it there, so an operation
-that has added something to its lease and then finds it present can rely on it.
+that has added something to its lease and then finds it present can rely on it. Partial downloads
+have bounds of their own, which the content store knows.
 """
 
 import threading
@@ -64,6 +65,7 @@ class Collector:
             snapshots, content = self._mark()
             removed, snapshot_bytes = self._sweep_snapshots(everything, snapshots)
             blobs, blob_bytes = self._sweep_content(digests, content)
+            self._content.clean_partial()
         return Collected(blobs, removed, snapshot_bytes + blob_bytes)
 
     def _mark(self) -> tuple[set[str], set[str]]:

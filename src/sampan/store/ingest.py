@@ -8,15 +8,17 @@ Two threads work behind bounded pipes: one writes and hashes the blob, one decom
 extracts; both consume the same chunks. `write` waits while either is behind. Code on an event loop
 uses `try_write` first and hands over to a worker thread only when that says no.
 
-Leaving the context without `finish` (or after its failure) drops the stage and the unfinished
-blob. A blob that was committed although the extraction failed is garbage for gc.
+With `resume` the blob may begin with `kept_bytes` of an earlier try; the caller writes what follows
+them. Leaving the context without `finish` (or after its failure) drops the stage and the unfinished
+blob; `suspend` keeps the blob's bytes for the next try. A blob that was committed although the
+extraction failed is garbage for gc.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import BinaryIO, Self
 
 from sampan.errors import Cancelled, DataLoss
 from sampan.lib.tarstream import CHUNK, Bytes, Readable
@@ -87,6 +89,10 @@ class _Pipe:
             self._changed.notify_all()
             return chunk
 
+    @property
+    def aborted(self) -> bool:
+        return self._aborted
+
     def end(self) -> None:
         with self._changed:
             self._ended = True
@@ -106,20 +112,56 @@ class _Pipe:
             self._changed.notify_all()
 
 
-class LayerIngest:
-    """One layer on its way in. `write`, `finish` and `abort` belong to one caller at a time."""
+class _Joined:
+    """The bytes kept of an earlier try, then what comes through the pipe."""
 
-    def __init__(self, content: ContentStore, snapshotter: Snapshotter, lease: Lease) -> None:
-        self._content = content
+    def __init__(self, kept: BinaryIO, kept_bytes: int, pipe: _Pipe) -> None:
+        self._kept = kept
+        self._left_bytes = kept_bytes
+        self._pipe = pipe
+
+    def read(self, size: int, /) -> Bytes:
+        if not self._left_bytes:
+            return self._pipe.read(size)
+        if self._pipe.aborted:
+            raise Cancelled("the transfer was aborted")
+        piece = self._kept.read(min(size, self._left_bytes))
+        if not piece:
+            raise DataLoss("a partial download has lost bytes")
+        self._left_bytes -= len(piece)
+        return piece
+
+
+class LayerIngest:
+    """One layer on its way in. `write`, `finish` and `abort` belong to one caller at a time.
+
+    `resume`: digest and size of the blob, to go on with what an earlier try left of it.
+    """
+
+    def __init__(
+        self,
+        content: ContentStore,
+        snapshotter: Snapshotter,
+        lease: Lease,
+        resume: tuple[Digest, int] | None = None,
+    ) -> None:
         self._snapshotter = snapshotter
         self._lease = lease
+        self._suspended = False
         self._to_blob, self._to_tree = _Pipe(), _Pipe()
         self._expected: tuple[Digest | None, int | None] = (None, None)
         self._info: Info | None = None
         self._unpacked: Unpacked | None = None
         self._failure: BaseException | None = None
         self._handed_over = False
-        self._stage = snapshotter.stage()
+        self._writer = content.resume(*resume) if resume else content.writer()
+        self.kept_bytes = self._writer.kept_bytes
+        self._kept = self._writer.open_kept()
+        try:
+            self._stage = snapshotter.stage()
+        except BaseException:
+            self._forget_writer()
+            raise
         self._threads = [
             threading.Thread(target=self._guard, args=(work, pipe), name=f"layer-{name}")
             for name, work, pipe in (
@@ -191,6 +233,13 @@ class LayerIngest:
         if not self._handed_over:
             self._snapshotter.drop_stage(self._stage)
 
+    def suspend(self) -> None:
+        """As `discard`, but what came of the blob is kept: it can be gone on with."""
+        self._suspended = True
+        self._to_blob.end()
+        self._threads[0].join()
+        self.discard()
+
     def discard(self) -> None:
         """As `abort`, and a stage that was handed over goes too: nobody got it."""
         self._handed_over = False
@@ -216,15 +265,26 @@ class LayerIngest:
             pipe.close()
 
     def _store(self) -> None:
-        with self._content.writer() as writer:
+        with self._writer as writer:
+            writer.take_kept(lambda: self._to_blob.aborted or self._suspended)
             while chunk := self._to_blob.read(CHUNK):
                 writer.write(chunk)
+            if self._suspended:
+                writer.keep()
+                return
             self._lease.add_content(writer.digest)
             self._info = writer.commit(*self._expected)
 
     def _extract(self) -> None:
         # the blob's thread hashes the same bytes if they aren't compressed
-        self._unpacked = unpack(self._to_tree, self._stage.path, hash_uncompressed=False)
+        with self._kept:
+            source = _Joined(self._kept, self.kept_bytes, self._to_tree)
+            self._unpacked = unpack(source, self._stage.path, hash_uncompressed=False)
+
+    def _forget_writer(self) -> None:
+        self._kept.close()
+        with self._writer:
+            pass  # leaving it uncommitted is its end
 
 
 def ingest_layer(

@@ -22,7 +22,7 @@ class Hub:
         self.root = home / "root"
         self.log = home / "hub.log"
         self._options = options or ("--without-accounts",)
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -33,10 +33,10 @@ class Hub:
     def start(self) -> None:
         words = [SAMPAN, "hub", "--root", self.root, "--listen", self.address, *self._options]
         with self.log.open("ab") as out:
-            self._process = subprocess.Popen(list(map(str, words)), stdout=out, stderr=out)
+            self.process = subprocess.Popen(list(map(str, words)), stdout=out, stderr=out)
         deadline = time.monotonic() + 20
         while not self._answers():
-            assert self._process.poll() is None, self.log.read_text()[-3000:]
+            assert self.process.poll() is None, self.log.read_text()[-3000:]
             assert time.monotonic() < deadline, "the hub doesn't answer"
             time.sleep(0.05)
 
@@ -46,11 +46,11 @@ class Hub:
         return False
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        if self._process is None:
+        if self.process is None:
             return 0
-        self._process.send_signal(number)
-        status = self._process.wait(20)
-        self._process = None
+        self.process.send_signal(number)
+        status = self.process.wait(20)
+        self.process = None
         return status
 
     def call(self, method: str, path: str, body: bytes | None = None, **headers: str):

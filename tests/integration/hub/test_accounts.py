@@ -133,7 +133,8 @@ def test_the_tutorial_s_steps_with_docker(port, tmp_path):
 
         hub = port.address
         wrong = docker("login", hub, "-u", "alice", "--password-stdin", stdin="wrong-one")
-        assert "unauthorized: incorrect username or password" in wrong.stderr
+        refusal = f'Get "http://{hub}/v2/": unauthorized: incorrect username or password'
+        assert refusal in wrong.stderr
         image = f"{hub}/alice/boat:1.0"
         docker("tag", BUSYBOX, image)
         assert "denied: requested access to the resource is denied" in docker("push", image).stderr

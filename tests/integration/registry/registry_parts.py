@@ -18,6 +18,7 @@ from sampan.engine.images.new_layer import LayerAdder
 from sampan.engine.images.pull import Puller
 from sampan.engine.images.push import Pusher
 from sampan.engine.images.pushed_blobs import PushedBlobs
+from sampan.engine.images.remote_archive import RemoteArchives
 from sampan.engine.images.remove import ImageRemover
 from sampan.engine.images.tag import Tagger
 from sampan.engine.images.tar import Importer, Loader, Saver
@@ -131,6 +132,7 @@ class Engine:
             layers=LayerAdder(
                 images=self.images, snapshots=self.snapshots, workers=self.workers, **stored
             ),
+            archives=RemoteArchives(),
             tagger=self.tagger,
             events=self.events,
             workers=self.workers,

@@ -23,7 +23,7 @@ def _no_pauses(monkeypatch):
     monkeypatch.setattr(client, "PAUSE_S", 0.0)
 
 
-def fetch(handler, *, descriptor=None):
+def fetch(handler, *, descriptor=None, start=0):
     """The bytes of one download, and the Range headers the server saw."""
     ranges = []
 
@@ -43,7 +43,8 @@ def fetch(handler, *, descriptor=None):
                 described = descriptor or Descriptor(
                     mediaType="", digest=sha256_of(DATA), size=len(DATA)
                 )
-                return b"".join([chunk async for chunk in stream_blob(repository, described)])
+                stream = stream_blob(repository, described, start=start)
+                return b"".join([chunk async for chunk in stream])
             finally:
                 await registries.close()
 
@@ -131,3 +132,31 @@ def test_foreign_layers_are_taken_from_their_own_address():
             await registries.close()
 
     asyncio.run(main())
+
+
+def test_a_download_begins_where_an_earlier_one_ended():
+    async def handler(request):
+        assert request.headers["Range"] == "bytes=100-"
+        headers = {"Content-Range": f"bytes 100-{len(DATA) - 1}/{len(DATA)}"}
+        return web.Response(status=206, body=DATA[100:], headers=headers)
+
+    assert fetch(handler, start=100) == (DATA[100:], ["bytes=100-"])
+    assert fetch(handler, start=len(DATA)) == (b"", [])
+
+
+def test_a_registry_that_refuses_ranges_is_read_from_the_beginning():
+    async def handler(request):
+        if "Range" in request.headers:
+            return web.Response(status=416)
+        return web.Response(body=DATA)
+
+    assert fetch(handler, start=100) == (DATA[100:], ["bytes=100-", None])
+
+
+def test_a_range_of_something_else_is_refused():
+    async def handler(_request):
+        headers = {"Content-Range": f"bytes 100-{len(DATA)}/{len(DATA) + 1}"}
+        return web.Response(status=206, body=DATA[100:], headers=headers)
+
+    with pytest.raises(BlobCorrupt):
+        fetch(handler, start=100)

@@ -8,10 +8,11 @@ from registry_double import RegistryDouble
 from sampan.errors import InvalidArgument, NotFound, SampanError, Unsupported
 from sampan.oci import mediatypes
 from sampan.oci.digest import sha256_of
+from sampan.oci.platform import host_platform
 from sampan.oci.reference import parse_reference
 from sampan.registry import resolver as module
 from sampan.registry.client import Registries
-from sampan.registry.keychain import ANONYMOUS
+from sampan.registry.keychain import ANONYMOUS, Credentials
 from sampan.registry.resolver import ManifestCorrupt, Resolver, fetch_small
 from sampan.registry.settings import RegistrySettings
 
@@ -129,6 +130,59 @@ def test_mirrors_are_asked_first_and_passed_over_when_they_fail():
     found = resolve(serve({"latest": MANIFEST}), "busybox:latest", settings=mirrored)
     assert found.repository.endpoint.mirror
     assert found.repository.name == "library/busybox"
+
+
+def index_of(manifest):
+    entry = {
+        "mediaType": mediatypes.DOCKER_MANIFEST,
+        "digest": sha256_of(manifest),
+        "size": len(manifest),
+        "platform": {"os": host_platform().os, "architecture": host_platform().architecture},
+    }
+    return json.dumps(
+        {"schemaVersion": 2, "mediaType": mediatypes.OCI_INDEX, "manifests": [entry]}
+    ).encode()
+
+
+async def wants_a_password(_request):
+    return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="m"'})
+
+
+async def is_lost(_request):
+    raise web.HTTPFound("/elsewhere")
+
+
+@pytest.mark.parametrize(
+    "mirror",
+    [
+        wants_a_password,
+        is_lost,
+        serve({}),
+        serve({"tag": index_of(MANIFEST)}, content_type=mediatypes.OCI_INDEX),
+        serve(
+            {"tag": index_of(MANIFEST), DIGEST: MANIFEST[:-1]}, content_type=mediatypes.OCI_INDEX
+        ),
+    ],
+    ids=["password", "lost", "empty", "child missing", "child damaged"],
+)
+def test_a_mirror_that_fails_in_any_way_is_passed_over(mirror):
+    async def main():
+        real = serve({"tag": MANIFEST, "list": b'{"tags":["tag"]}'})
+        async with RegistryDouble(mirror) as first, RegistryDouble(real) as second:
+            registries = Registries(RegistrySettings(mirrors_of={second.host: (first.base,)}))
+            resolver = Resolver(registries)
+            try:
+                reference = parse_reference(f"{second.host}/a/b:tag")
+                found = await resolver.resolve(reference, credentials=Credentials("me", "secret"))
+                assert not found.repository.endpoint.mirror
+                assert found.top.data == MANIFEST
+                assert await resolver.tags(reference, credentials=ANONYMOUS) == ["tag"]
+                assert first.requests
+                assert all(given is None for *_, given in first.requests)
+            finally:
+                await registries.close()
+
+    asyncio.run(main())
 
 
 def test_missing_manifests_are_not_found():

@@ -42,9 +42,37 @@ def test_mirrors_serve_only_pulls_of_the_hub():
     assert len(endpoints(settings, "reg.example", pull=True)) == 1
 
 
+def test_any_registry_may_have_mirrors():
+    settings = RegistrySettings(
+        mirrors=("https://one.example",),
+        mirrors_of={"docker.io": ("https://two.example",), "reg.example": ("http://m.example",)},
+    )
+
+    def bases(domain):
+        return [endpoint.base for endpoint in endpoints(settings, domain, pull=True)]
+
+    assert bases("docker.io")[:2] == ["https://one.example", "https://two.example"]
+    assert bases("reg.example") == ["http://m.example", "https://reg.example"]
+    assert bases("other.example") == ["https://other.example"]
+    assert len(endpoints(settings, "reg.example", pull=False)) == 1
+
+
+def test_a_default_registry_stands_in_for_docker_hub():
+    settings = RegistrySettings(default="hub.example:5000")
+    for pull in (True, False):
+        found = endpoints(settings, "docker.io", pull=pull)
+        assert [endpoint.base for endpoint in found] == ["https://hub.example:5000"]
+    found = endpoints(RegistrySettings(default="localhost:5000"), "docker.io", pull=True)
+    assert [endpoint.base for endpoint in found][-1] == "http://localhost:5000"
+
+
 @pytest.mark.parametrize(
     "settings",
     [
+        RegistrySettings(mirrors_of={"reg.example": ("ftp://m.example",)}),
+        RegistrySettings(mirrors_of={"reg.example/x": ("https://m.example",)}),
+        RegistrySettings(mirrors=("https://me:pw@m.example",)),
+        RegistrySettings(default="https://hub.example"),
         RegistrySettings(mirrors=("mirror.example",)),
         RegistrySettings(mirrors=("https://mirror.example/path",)),
         RegistrySettings(insecure=("http://reg.example",)),

@@ -3,7 +3,9 @@
 A layer wanted by several pulls at once is downloaded once (`Transfers`, by digest). Its bytes go
 into the content store and, at the same time, into a stage of the snapshotter. The stage belongs to
 the first pull that claims it; who needs the files elsewhere unpacks the blob again. What nobody
-claimed is dropped when the last pull has left, and so is everything when all are cancelled.
+claimed is dropped when the last pull has left. When all are cancelled, the connection breaks or the
+daemon is killed, the blob's bytes stay as a partial download; the next pull reads them again, for
+the digest and the tree, and fetches what is missing. If they turn out bad it begins anew, once.
 """
 
 import asyncio
@@ -126,17 +128,13 @@ class LayerFetcher:
         publish: Callable[[LayerState], None],
         lease: Lease,
     ) -> IngestedLayer:
+        resumed: list[int] = []
         try:
-            return await self._ingest(repository, layer, publish, lease)
-        except (WrongDigest, WrongSize) as error:
-            raise BlobCorrupt(digest=layer.digest) from error
-        except OSError as error:
-            raise StorageFailed(what="failed to register layer", error=error) from error
-        except BlobCorrupt:
-            raise
-        except (InvalidArgument, DataLoss) as error:  # the extraction was first to stumble
-            await verify(repository, layer)
-            raise BadLayer(error=error) from error
+            return await self._ingest(repository, layer, publish, lease, resumed)
+        except (DataLoss, InvalidArgument):
+            if not any(resumed):
+                raise
+        return await self._ingest(repository, layer, publish, lease, [])  # nothing is kept now
 
     async def _ingest(
         self,
@@ -144,10 +142,40 @@ class LayerFetcher:
         layer: Descriptor,
         publish: Callable[[LayerState], None],
         lease: Lease,
+        resumed: list[int],
     ) -> IngestedLayer:
-        done_bytes = 0
-        async with layer_ingest(self._workers, self._content, self._snapshots, lease) as ingest:
-            async for chunk in stream_blob(repository, layer):
+        """`resumed` gets the size of what was here already."""
+        try:
+            return await self._write(repository, layer, publish, lease, resumed)
+        except (WrongDigest, WrongSize) as error:
+            raise BlobCorrupt(digest=layer.digest) from error
+        except OSError as error:
+            raise StorageFailed(what="failed to register layer", error=error) from error
+        except BlobCorrupt:
+            raise
+        except (InvalidArgument, DataLoss) as error:  # the extraction was first to stumble
+            if not any(resumed):
+                await verify(repository, layer)
+            raise BadLayer(error=error) from error
+
+    async def _write(
+        self,
+        repository: Repository,
+        layer: Descriptor,
+        publish: Callable[[LayerState], None],
+        lease: Lease,
+        resumed: list[int],
+    ) -> IngestedLayer:
+        async with layer_ingest(
+            self._workers,
+            self._content,
+            self._snapshots,
+            lease,
+            resume=(layer.digest, layer.size),
+        ) as ingest:
+            done_bytes = ingest.kept_bytes
+            resumed.append(done_bytes)
+            async for chunk in stream_blob(repository, layer, start=done_bytes):
                 if not ingest.try_write(chunk):
                     await self._workers.run(ingest.write, chunk)
                 done_bytes += len(chunk)

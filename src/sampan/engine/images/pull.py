@@ -4,7 +4,8 @@
 
 Nothing is visible before the image's row; the names come last. Until then leases keep what was
 stored from gc, and a pull that fails or whose client leaves drops its stages; blobs that arrived
-whole stay until gc comes by, so that a second try finds them. Two pulls of one manifest are one.
+whole stay until gc comes by, and parts of them for a day (fetch_layers.py), so that a second try
+finds them. Two pulls of one manifest are one. Where a mirror fails the next one is tried.
 """
 
 import sqlite3
@@ -12,14 +13,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
-import anyio
-
+from sampan.engine.images.concurrently import concurrently
 from sampan.engine.images.events import ImageEvents
 from sampan.engine.images.fetch_layers import FetchedLayer, LayerFetcher, LayerState, Phase
 from sampan.engine.images.layers import LayersHere
 from sampan.engine.images.progress import heading, status
 from sampan.engine.images.reporting import Bars, Report, StorageFailed, reported
-from sampan.errors import DataLoss, Denied, SampanError, Unsupported
+from sampan.errors import DataLoss, Denied, Unsupported
 from sampan.lib.ids import short
 from sampan.lib.workers import Workers
 from sampan.oci import image_config
@@ -28,7 +28,7 @@ from sampan.oci.digest import Digest, InvalidDigest, parse_digest
 from sampan.oci.image_config import ImageSpec
 from sampan.oci.reference import Reference, parse_reference
 from sampan.registry.keychain import Credentials
-from sampan.registry.resolver import Resolved, Resolver, fetch_small
+from sampan.registry.resolver import MIRROR_FAILURES, Resolved, Resolver, fetch_small
 from sampan.registry.transfers import Transfers
 from sampan.store.content import ContentStore
 from sampan.store.images import Image, ImageStore, NoSuchImage
@@ -143,14 +143,22 @@ class Puller:
         credentials: Credentials,
         report: Report,
     ) -> Pulled:
-        resolved = await self._resolver.resolve(
-            reference, credentials=credentials, platform=platform
-        )
-        row = reference.digest or reference.tag or ""
-        report(heading(f"Pulling from {reference.path}", row))
-        image, previous = await self._fetch_and_name(resolved, report)
-        report(status(f"Digest: {resolved.top.descriptor.digest}"))
-        return Pulled(image, previous is None or previous.id != image.id)
+        failed: list[str] = []  # mirrors
+        while True:
+            resolved = await self._resolver.resolve(
+                reference, credentials=credentials, platform=platform, without=failed
+            )
+            if not failed:
+                row = reference.digest or reference.tag or ""
+                report(heading(f"Pulling from {reference.path}", row))
+            try:
+                image, previous = await self._fetch_and_name(resolved, report)
+                report(status(f"Digest: {resolved.top.descriptor.digest}"))
+                return Pulled(image, previous is None or previous.id != image.id)
+            except MIRROR_FAILURES:
+                if not resolved.repository.endpoint.mirror:
+                    raise
+                failed.append(resolved.repository.endpoint.base)
 
     async def _fetch_and_name(
         self, resolved: Resolved, report: Report
@@ -282,29 +290,6 @@ class BasePulls:
         self, reference: Reference, *, platform: Platform | None, credentials: Credentials
     ) -> AsyncIterator[Progress]:
         return self._puller.pull_reference(reference, platform=platform, credentials=credentials)
-
-
-async def concurrently(indexes: Sequence[int], action: Callable[[int], object]) -> None:
-    """Run `action` for all; the first failure stops the others and is raised alone."""
-    try:
-        async with anyio.create_task_group() as group:
-            for index in indexes:
-                group.start_soon(action, index)  # type: ignore[arg-type]
-    except BaseExceptionGroup as failures:
-        raise first_of(failures) from None
-
-
-def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The failure to tell: an expected one before a bug, whatever was first."""
-    flat: list[BaseException] = []
-    pending: list[BaseException] = [group]
-    while pending:
-        error = pending.pop(0)
-        if isinstance(error, BaseExceptionGroup):
-            pending = [*error.exceptions, *pending]
-        else:
-            flat.append(error)
-    return next((error for error in flat if isinstance(error, SampanError)), flat[0])
 
 
 def watcher(layer: Descriptor, report: Report) -> Callable[[LayerState], None]:

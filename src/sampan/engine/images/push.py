@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
+from sampan.engine.images.concurrently import concurrently
 from sampan.engine.images.events import ImageEvents
 from sampan.engine.images.progress import aux, status
-from sampan.engine.images.pull import concurrently
 from sampan.engine.images.push_layers import LayerPusher, LocalLayer
 from sampan.engine.images.pushed_blobs import PushedBlobs
 from sampan.engine.images.reporting import Bars, Report, StorageFailed, reported

@@ -58,10 +58,13 @@ class ImageSearch:
         raise failure or Internal("no index to search in")
 
     def _bases(self, domain: str) -> list[str]:
-        if domain == HUB_DOMAIN:
+        if self._is_docker_hub(domain):
             return [HUB_INDEX]
         found = endpoints(self._registries.settings, domain, pull=False)
         return [f"{endpoint.base}/v1/" for endpoint in found]
+
+    def _is_docker_hub(self, domain: str) -> bool:
+        return domain == HUB_DOMAIN and not self._registries.settings.default
 
     async def _ask(self, domain: str, url: str, credentials: Credentials) -> bytes:
         """Names and passwords go only where the transport lets credentials go."""
@@ -69,7 +72,7 @@ class ImageSearch:
         transport = self._registries.transport
         if credentials.registry_token:
             headers["Authorization"] = f"Bearer {credentials.registry_token}"
-        elif credentials.username and domain != HUB_DOMAIN and transport.may_use(url):
+        elif credentials.username and transport.may_use(url) and not self._is_docker_hub(domain):
             headers["Authorization"] = basic(credentials)
         async with transport.request("GET", url, headers=headers) as response:
             if response.status == 404:

@@ -66,14 +66,20 @@ class Signer:
         self.key_id = sha256(raw).hexdigest()[:16]
 
     def registry_token(
-        self, subject: str, service: str, grants: Iterable[Grant], *, scope: str | None = None
+        self,
+        subject: str,
+        service: str,
+        grants: Iterable[Grant],
+        *,
+        scope: str | None = None,
+        life_s: int = REGISTRY_LIFE_S,
     ) -> str:
         access = [
             {"type": grant.type, "name": grant.name, "actions": list(grant.actions)}
             for grant in grants
         ]
         more = {"access": access, "scope": scope}
-        return self._sign(subject, f"{REGISTRY}:{service}", REGISTRY_LIFE_S, more)
+        return self._sign(subject, f"{REGISTRY}:{service}", life_s, more)
 
     def api_token(self, subject: str, *, scope: str | None, stamp: str) -> str:
         return self._sign(subject, API, API_LIFE_S, {"scope": scope, "stamp": stamp})

@@ -31,6 +31,21 @@ _BODIES: dict[str, dict[str, Any]] = {
         "is_private": "boolean",
     },
     "/v2/repositories/{namespace}/{repository}/privacy": {"is_private": "boolean"},
+    "/v2/repositories/{namespace}/{repository}/webhook_pipeline": {
+        "name": "string",
+        "expect_final_callback": "boolean",
+        "webhooks": "objects",
+    },
+    "/v2/repositories/{namespace}/{repository}/autobuild": {
+        "source_url": "string",
+        "build_settings": "objects",
+        "envvars": "object",
+        "poll_interval": "integer",
+    },
+    "/v2/repositories/{namespace}/{repository}/builds": {
+        "source_type": "string",
+        "source_name": "string",
+    },
     "/v2/orgs/{org_name}/members/{username}": {"role": "string"},
     "/v2/orgs/{org_name}/groups": {"name": "string", "description": "string"},
     "/v2/orgs/{org_name}/groups/{group_name}": {"name": "string", "description": "string"},
@@ -41,6 +56,10 @@ _SAME_BODY = {
     "/v2/namespaces/{namespace}/repositories/{repository}": (
         "/v2/repositories/{namespace}/{repository}"
     ),
+}
+_LISTS: dict[str, dict[str, Any]] = {
+    "array": {"type": "array", "items": {"type": "string"}},
+    "objects": {"type": "array", "items": {"type": "object"}},
 }
 _ERROR = {
     "description": "What went wrong",
@@ -115,7 +134,7 @@ def _parameter(name: str, place: str, kind: str = "string") -> dict[str, Any]:
 def _object(members: dict[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, kind in members.items():
-        found[name] = {"type": kind, **({"items": {"type": "string"}} if kind == "array" else {})}
+        found[name] = _LISTS.get(kind, {"type": kind})
     return {"type": "object", "properties": found}
 
 

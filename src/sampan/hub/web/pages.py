@@ -33,6 +33,9 @@ NOTES = {
     "organisation": "The organisation is ready.",
     "member": "The member is saved.",
     "token-removed": "The token is revoked.",
+    "sent": "The delivery is on its way: reload the page to see what came back.",
+    "linked": "The source is linked. Check the rules, then let its git server tell of pushes.",
+    "queued": "The build is queued.",
 }
 _TAGS = {
     *("a", "abbr", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6"),

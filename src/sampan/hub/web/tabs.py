@@ -22,6 +22,8 @@ class Tab:
 REPOSITORY_TABS: tuple[Tab, ...] = (
     Tab("overview", "Overview", ""),
     Tab("tags", "Tags", "/tags"),
+    Tab("builds", "Builds", "/builds", Right.EDIT),
+    Tab("webhooks", "Webhooks", "/webhooks", Right.EDIT),
     Tab("sharing", "Collaborators", "/collaborators", Right.EDIT),
     Tab("settings", "Settings", "/settings", Right.EDIT),
 )

@@ -59,6 +59,14 @@ def paths(port, name):
     }
 
 
+def reading_paths(port):
+    """Every way to a private repository's content: by digest, referrers, catalog, mount."""
+    _, layer = port.images["alice/secret"]
+    yield from paths(port, "alice/secret")
+    yield "GET", "/v2/_catalog"
+    yield "POST", f"/v2/eve/mine/blobs/uploads/?mount={layer}&from=alice/secret"
+
+
 # who -> what they may in (alice/secret, alice/open, yard/secret)
 EVERYTHING = {"pull", "push", "delete"}
 MAY = {
@@ -293,6 +301,10 @@ def test_foreign_and_broken_tokens(port, tmp_path):
         assert answer.status == 401, token
         assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
         assert port.call("GET", "/v2/", Authorization=f"Bearer {token}").status == 401
+        for method, reading in reading_paths(port):
+            answer = port.call(method, reading, Authorization=f"Bearer {token}")
+            assert answer.status == 401, (method, reading, token)
+            assert LAYER not in answer.body
     for scheme in ("Bearer", "JWT"):  # and a registry's token is none of the API
         assert port.call("GET", "/v2/user", Authorization=f"{scheme} {good}").status == 401
 

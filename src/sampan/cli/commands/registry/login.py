@@ -1,13 +1,14 @@
-"""`login` and `logout`: credentials in the configuration file."""
+"""`login` and `logout`: credentials in the configuration file, or in a helper's care."""
 
 from __future__ import annotations
 
-import binascii
 import sys
 
 from sampan.cli.command import Command, Exit
+from sampan.cli.credentials import auth_of, erase, store
 from sampan.cli.flags import Flag
 from sampan.cli.references import INDEX_KEY
+from sampan.client.errors import EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,44 +55,46 @@ def login(context: Context, flags: Flags, servers: list[str]) -> int:
     key = _key(servers[0] if servers else "")
     if flags.given("password") and not flags.on("password-stdin"):
         context.err("WARNING! Using --password via the CLI is insecure. Use --password-stdin.\n")
-    user, password = _ask(flags, _password(flags))
-    answer = context.client.post(
-        "/auth", body={"username": user, "password": password, "serveraddress": key}
-    )
-    answer = answer if isinstance(answer, dict) else {}
-    entry: dict[str, str] = {}
-    if answer.get("IdentityToken"):
-        entry["auth"] = _pair(user, "")
-        entry["identitytoken"] = answer["IdentityToken"]
-    else:
-        entry["auth"] = _pair(user, password)
-    config = context.config
-    config.values["auths"] = {**config.section("auths"), key: entry}
-    config.save()
-    context.err(
-        f"\nWARNING! Your credentials are stored unencrypted in '{config.path}'.\n"
-        "Configure a credential helper to remove this warning.\n\n"
-    )
+    password = _password(flags)
+    if not flags.text("username") and not password and _with_existing(context, key):
+        return 0
+    user, password = _ask(flags, password)
+    answer = _try(context, {"username": user, "password": password, "serveraddress": key})
+    is_safe = store(context.config, key, user, password, answer.get("IdentityToken") or "")
+    if not is_safe:
+        context.err(
+            f"\nWARNING! Your credentials are stored unencrypted in '{context.config.path}'.\n"
+            "Configure a credential helper to remove this warning.\n\n"
+        )
     context.say(answer.get("Status") or "Login Succeeded")
     return 0
 
 
-def _pair(user: str, password: str) -> str:
-    return binascii.b2a_base64(f"{user}:{password}".encode(), newline=False).decode()
+def _with_existing(context: Context, key: str) -> bool:
+    """Whether what is kept for the registry still opens it."""
+    known = auth_of(context.config, key)
+    if not known:
+        return False
+    context.err("Authenticating with existing credentials...\n")
+    try:
+        answer = _try(context, known)
+    except EngineError as error:
+        context.err(f"Login did not succeed, error: {error.message}\n")
+        return False
+    context.say(answer.get("Status") or "Login Succeeded")
+    return True
+
+
+def _try(context: Context, auth: dict[str, str]) -> dict[str, str]:
+    answer = context.client.post("/auth", body=auth)
+    return answer if isinstance(answer, dict) else {}
 
 
 def logout(context: Context, _flags: Flags, servers: list[str]) -> int:
     key = _key(servers[0] if servers else "")
-    config = context.config
-    auths = dict(config.section("auths"))
-    known = [name for name in auths if _key(name) == key]
+    known = [name for name in context.config.section("auths") if _key(name) == key]
     context.say(f"Removing login credentials for {key}")
-    if not known:
-        return 0
-    for name in known:
-        del auths[name]
-    config.values["auths"] = auths
-    config.save()
+    erase(context.config, key, known)
     return 0
 
 

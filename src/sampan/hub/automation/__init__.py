@@ -1,0 +1,1 @@
+"""What happens by itself: webhooks after a push, images built when their source changes."""

@@ -1,0 +1,1 @@
+"""Automated builds: from a git repository to a tag of this hub."""

@@ -1,0 +1,1 @@
+"""Webhooks: a POST to whoever wants to know that a tag was pushed."""
