@@ -11,9 +11,8 @@ tells of every container.
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
-import msgspec
-
 from sampan.compose.observe import ObservedContainer
+from sampan.lib.records import Record
 
 
 class Kind(StrEnum):
@@ -35,7 +34,7 @@ class Subject(StrEnum):
     CONTAINER = "container"
 
 
-class Action(msgspec.Struct, frozen=True, kw_only=True):
+class Action(Record, frozen=True, kw_only=True):
     """`name` is what it is called on the engine, `key` the service, network or volume it is of.
 
     `container` is the existing one that is changed or replaced. `optional`: a failure isn't one
@@ -57,7 +56,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.kind} {self.subject} {self.name}"
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class Plan(Record, frozen=True, kw_only=True):
     """Actions in an order in which they could be done one by one, and what is left alone."""
 
     actions: tuple[Action, ...] = ()

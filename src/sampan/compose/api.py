@@ -11,7 +11,7 @@ from typing import Any
 from sampan.client.api import Client, Hijacked, filters_text
 from sampan.client.errors import EngineError
 from sampan.client.exchange import Response, quote
-from sampan.client.jsontext import decode
+from sampan.lib.jsontext import decode
 
 Json = dict[str, Any]
 Query = list[tuple[str, str]]

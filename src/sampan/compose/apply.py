@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-import msgspec
-
 from sampan.compose.actions import Action, Kind, Plan, Subject
 from sampan.compose.api import EngineApi, Json
 from sampan.compose.conditions import Waiting
@@ -31,11 +29,12 @@ from sampan.compose.translate import (
     image_name,
 )
 from sampan.errors import SampanError
+from sampan.lib.records import Record
 
 T = TypeVar("T")
 
 
-class ApplyOptions(msgspec.Struct, frozen=True, kw_only=True):
+class ApplyOptions(Record, frozen=True, kw_only=True):
     """`stop_timeout_s` None: each container's own; `renew_volumes`: anonymous ones start empty."""
 
     stop_timeout_s: int | None = None

@@ -9,12 +9,11 @@ holds the `x-` keys of that level.
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from sampan.compose.scalars import Bytes, Duration, FileMode, Float32
+from sampan.lib.records import Record as BaseRecord
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Record(BaseRecord, frozen=True, kw_only=True):
     """The base of all records of the model."""
 
     extensions: Mapping[str, Any] = {}  # foreign content: whatever YAML allows

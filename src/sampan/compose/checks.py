@@ -1,6 +1,5 @@
 """What a canonical tree must satisfy beyond its schema: keys that exclude or need each other."""
 
-import ipaddress
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +40,8 @@ def _port(value: Any, path: Path) -> None:
     address = value.get("host_ip") if isinstance(value, dict) else None
     if address is None:
         return
+    import ipaddress
+
     try:
         ipaddress.ip_address(address)
     except ValueError as error:

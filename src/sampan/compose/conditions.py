@@ -11,12 +11,11 @@ An unhealthy or ended container is a failure at once. Dependencies that aren't r
 import time
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from sampan.compose.api import EngineApi, Json
 from sampan.compose.attributes import DependsOn
 from sampan.compose.progress import Progress, Reporter, container_subject
 from sampan.errors import Conflict, Unavailable
+from sampan.lib.records import Record
 
 STARTED = "service_started"
 HEALTHY = "service_healthy"
@@ -24,6 +23,7 @@ COMPLETED = "service_completed_successfully"
 RUNNING_OR_HEALTHY = "running_or_healthy"
 FIRST_PAUSE_S = 0.04
 LONGEST_PAUSE_S = 0.5
+SETTLE_S = 0.5  # what fails at once isn't taken for running
 NAMES_ON = {HEALTHY: "Healthy", COMPLETED: "Exited", RUNNING_OR_HEALTHY: "Healthy"}
 
 
@@ -61,7 +61,7 @@ class DependencyMissing(Conflict):
         super().__init__(f"{service} is missing dependency {dependency}")
 
 
-class Member(msgspec.Struct, frozen=True):
+class Member(Record, frozen=True):
     """One container that is waited for."""
 
     id: str
@@ -117,6 +117,8 @@ class Waiting:
         for reporter in reporters.values():
             reporter.working("Waiting")
         left = list(members)
+        if condition == RUNNING_OR_HEALTHY:
+            time.sleep(SETTLE_S)
         pause_s = FIRST_PAUSE_S
         while left:
             left = [member for member in left if not self._holds(member, condition, reporters)]

@@ -8,9 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import msgspec
-from msgspec.structs import replace
-
 from sampan.compose.actions import Action, Kind, Plan
 from sampan.compose.api import EngineApi
 from sampan.compose.apply import Apply, ApplyOptions
@@ -23,6 +20,7 @@ from sampan.compose.plan_images import ImageChoice, plan_images
 from sampan.compose.progress import Progress
 from sampan.compose.translate import check, image_name
 from sampan.errors import SampanError
+from sampan.lib.records import Record, replace
 
 
 class Images(Protocol):
@@ -37,7 +35,7 @@ class Images(Protocol):
         ...
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class Wanted(Record, frozen=True, kw_only=True):
     """All choices of one `up`."""
 
     images: ImageChoice = ImageChoice()
@@ -45,7 +43,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     apply: ApplyOptions = ApplyOptions()
 
 
-class Foreseen(msgspec.Struct, frozen=True):
+class Foreseen(Record, frozen=True):
     """What a dry run shows: image actions and the plan."""
 
     images: tuple[Action, ...]

@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-import msgspec
-
 from sampan.compose.attributes import (
     Build,
     DeviceRequest,
@@ -39,7 +37,7 @@ def decode(kind: type[Record], value: Mapping[str, Any], path: Path, **more: Any
     """A `kind` from a mapping; `x-` keys become its extensions. Raises BadKey."""
     found: dict[str, Any] = dict(more)
     extensions = {}
-    hints = _hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]  # mypy: the instances' __hash__
     for key, item in value.items():
         if key.startswith("x-"):
             extensions[key] = item
@@ -65,7 +63,8 @@ def decode(kind: type[Record], value: Mapping[str, Any], path: Path, **more: Any
 
 @cache
 def _hints(kind: type[Record]) -> dict[str, Any]:
-    return get_type_hints(kind)
+    hints = get_type_hints(kind)
+    return {name: hints[name] for name in kind.__fields__}
 
 
 def _read(kind: Any, value: Any, path: Path) -> Any:
@@ -207,7 +206,7 @@ def _repeatable(value: Any, path: Path) -> dict[str, tuple[str, ...]]:
     }
 
 
-_SPECIAL: dict[tuple[type[msgspec.Struct], str], _Reader] = {
+_SPECIAL: dict[tuple[type[Record], str], _Reader] = {
     (Service, "command"): _command,
     (Service, "entrypoint"): _command,
     (Hook, "command"): _command,

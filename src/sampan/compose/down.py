@@ -7,8 +7,6 @@ which is reported and no failure.
 
 from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
-
 from sampan.client.errors import EngineError
 from sampan.compose.actions import Action, Kind, Plan, Subject, ids
 from sampan.compose.api import EngineApi
@@ -19,13 +17,14 @@ from sampan.compose.observe import ObservedContainer, list_containers, network_o
 from sampan.compose.parallel import UNLIMITED, gather
 from sampan.compose.progress import Progress, Reporter
 from sampan.compose.translate import image_name
+from sampan.lib.records import Record
 
 CONFLICT = 409
 FORBIDDEN = 403
 ALL, LOCAL = "all", "local"
 
 
-class DownOptions(msgspec.Struct, frozen=True, kw_only=True):
+class DownOptions(Record, frozen=True, kw_only=True):
     """`images` is "", "local" (those without a name of their own) or "all"."""
 
     services: frozenset[str] = frozenset()
@@ -36,7 +35,7 @@ class DownOptions(msgspec.Struct, frozen=True, kw_only=True):
     parallel: int = UNLIMITED
 
 
-class Present(msgspec.Struct, frozen=True, kw_only=True):
+class Present(Record, frozen=True, kw_only=True):
     """What there is to remove: networks and volumes by key or name, images by reference."""
 
     containers: tuple[ObservedContainer, ...] = ()
@@ -66,7 +65,7 @@ def look(api: EngineApi, name: str, project: Project | None, options: DownOption
 
 
 def _images(project: Project, options: DownOptions) -> tuple[str, ...]:
-    services = project.all_services().values()
+    services = project.services.values()
     if options.images == ALL:
         return tuple(dict.fromkeys(image_name(project, service) for service in services))
     if options.images == LOCAL:
@@ -75,12 +74,12 @@ def _images(project: Project, options: DownOptions) -> tuple[str, ...]:
 
 
 def plan_down(project: Project | None, present: Present, options: DownOptions) -> Plan:
-    """Pure. Without files every container of the project goes."""
+    """Pure. Without files every container goes; services whose profile is off stay."""
     known = None if project is None else project.all_services()
     chosen: list[ObservedContainer] = []
     orphans: list[ObservedContainer] = []
     for container in present.containers:
-        if options.services and container.service not in options.services:
+        if not _meant(project, container.service, options):
             continue
         gone = known is not None and container.service not in known
         (orphans if gone else chosen).append(container)
@@ -97,6 +96,12 @@ def plan_down(project: Project | None, present: Present, options: DownOptions) -
         actions += [_action(Subject.IMAGE, name, after) for name in present.images]
     left = () if options.remove_orphans else tuple(orphans)
     return Plan(actions=tuple(actions), orphans=left)
+
+
+def _meant(project: Project | None, service: str, options: DownOptions) -> bool:
+    if options.services:
+        return service in options.services
+    return project is None or service not in project.disabled_services
 
 
 def _action(

@@ -6,7 +6,6 @@ PyYAML's emitter writes; which style a scalar has is decided here.
 """
 
 import io
-import json
 import re
 from functools import cmp_to_key
 from typing import Any
@@ -15,6 +14,7 @@ import yaml
 
 from sampan.compose.rules import go_float
 from sampan.compose.yamltree import plain_scalar
+from sampan.lib.jsontext import encode
 
 _ESCAPES = {sign: f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 _ESCAPED = re.compile("[<>&\u2028\u2029]")
@@ -39,12 +39,12 @@ def to_json(value: Any, *, compact: bool = False, step: int = 2) -> str:
 def _json(value: Any, indent: str | None, step: str) -> str:
     """`indent` is the text before this level; None: everything on one line."""
     if isinstance(value, str):
-        return _ESCAPED.sub(lambda match: _ESCAPES[match[0]], json.dumps(value, ensure_ascii=False))
+        return _ESCAPED.sub(lambda match: _ESCAPES[match[0]], encode(value))
     if isinstance(value, float):
         text = go_float(value, least=-6, most=21)
         return text.replace("e-0", "e-")
     if not isinstance(value, dict | list):
-        return json.dumps(value)
+        return encode(value)
     ends = "{}" if isinstance(value, dict) else "[]"
     if not value:
         return ends

@@ -6,14 +6,13 @@ Nothing here looks at the process's own environment: it comes in as a mapping.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
 from sampan.compose import dotenv
 from sampan.compose.attributes import EnvFile
 from sampan.compose.failures import BadKey, FileMissing
 from sampan.compose.model import Service
 from sampan.compose.template import Lookup, Report, unset_warning
 from sampan.errors import InvalidArgument
+from sampan.lib.records import replace
 
 
 def read_env_files(files: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
@@ -43,7 +42,7 @@ def with_environment(service: Service, environment: Mapping[str, str], warn: Rep
         except FileMissing as error:
             key = ("services", service.name, "env_file")
             raise BadKey(key, error.message, whole=True) from error
-    return msgspec.structs.replace(service, environment={**found, **own}, env_file=())
+    return replace(service, environment={**found, **own}, env_file=())
 
 
 def _read_env_file(file: EnvFile, found: dict[str, str], lookup: Lookup, warn: Report) -> None:
@@ -75,7 +74,7 @@ def with_labels(service: Service, *, discard: bool) -> Service:
         found.update(values)
     found.update(service.labels)
     files = () if discard else service.label_file
-    return msgspec.structs.replace(service, labels=found, label_file=files)
+    return replace(service, labels=found, label_file=files)
 
 
 def _missing(kind: str, path: str) -> str:

@@ -6,17 +6,16 @@ The base is merged first, its own `extends` included; what the extending service
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from sampan.compose.failures import BadKey, FileMissing, Path
 from sampan.compose.merge import merge_service
+from sampan.lib.records import Record
 
 Services = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(Record, frozen=True):
     """The services of a file and the paths that its tags take away."""
 
     file: str

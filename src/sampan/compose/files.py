@@ -3,12 +3,12 @@
 import os.path
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from sampan.compose.environment import read_env_files
 from sampan.compose.failures import FileMissing
 from sampan.errors import InvalidArgument, NotFound, Unsupported
+from sampan.lib.records import Record
 
 DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 OVERRIDE_FILES = (
@@ -39,8 +39,7 @@ def refuse_remote(path: str) -> None:
         raise Unsupported(f"{path}: Compose files are read from local files only")
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Record, frozen=True):
     """The outcome: absolute files (or `-`), the project's directory, all variables."""
 
     files: tuple[str, ...]

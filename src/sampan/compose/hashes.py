@@ -5,14 +5,20 @@ on with the other's project without recreating anything: the SHA-256 of the reco
 without what doesn't concern a running container.
 """
 
-from hashlib import sha256
-
-from msgspec.structs import replace
-
 from sampan.compose.attributes import Record
 from sampan.compose.encode import to_json
 from sampan.compose.model import Network, Service, Volume
 from sampan.compose.render import record_json
+from sampan.lib.records import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hashlib import sha256
+else:
+    try:
+        from _sha256 import sha256  # without OpenSSL, which takes long to load
+    except ImportError:
+        from hashlib import sha256
 
 
 def service_hash(service: Service) -> str:

@@ -5,19 +5,18 @@ equal, or it is a conflict.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
 from sampan.compose.environment import read_env_files
 from sampan.compose.failures import BadKey, FileMissing
 from sampan.compose.files import refuse_remote
+from sampan.lib.records import Record
 
 _KINDS = ("services", "volumes", "networks", "secrets", "configs", "models")
 
 
-@dataclass(frozen=True, slots=True)
-class Included:
+class Included(Record, frozen=True):
     """One entry of `include`: what to load and with which surroundings."""
 
     files: tuple[str, ...]

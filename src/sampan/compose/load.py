@@ -8,11 +8,8 @@ order. Everything that is wrong with a file raises a `ComposeError` with file, l
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-from msgspec.structs import replace
 
 from sampan.compose.consistency import check_project
 from sampan.compose.decode import decode
@@ -32,6 +29,7 @@ from sampan.compose.template import substitute
 from sampan.compose.trees import TreeLoader, TreeOptions
 from sampan.compose.yamltree import read_documents
 from sampan.errors import InvalidArgument
+from sampan.lib.records import Record, replace
 
 _KINDS: tuple[tuple[str, type], ...] = (
     ("networks", Network),
@@ -42,8 +40,7 @@ _KINDS: tuple[tuple[str, type], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadOptions:
+class LoadOptions(Record, frozen=True, kw_only=True):
     """What the command line and the surroundings say. Empty means: find out as Compose does.
 
     `environment` is the process's own and is read for COMPOSE_FILE, COMPOSE_PROJECT_NAME,
@@ -60,8 +57,8 @@ class LoadOptions:
     services: Sequence[str] = ()
     dependencies: bool = True  # of the selected services
     all_resources: bool = False  # also those that no service uses
-    environment: Mapping[str, str] = field(default_factory=dict)
-    working_directory: Path = field(default_factory=Path.cwd)
+    environment: Mapping[str, str] = {}
+    working_directory: Path | None = None  # None: the process's own
     stdin: str | None = None
     interpolate: bool = True
     normalise: bool = True
@@ -71,8 +68,7 @@ class LoadOptions:
     check_consistency: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Record, frozen=True):
     """A canonical tree with its surroundings: what `load_tree` hands out."""
 
     tree: dict[str, Any]
@@ -110,7 +106,7 @@ def load_tree(options: LoadOptions) -> Loaded:
         project_directory=options.project_directory,
         env_files=options.env_files,
         environment=options.environment,
-        working_directory=options.working_directory,
+        working_directory=options.working_directory or Path.cwd(),
     )
     notes = Notes()
     for warning in places.warnings:

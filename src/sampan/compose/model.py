@@ -5,7 +5,7 @@
       disabled_services   name -> Service, the others
       networks volumes secrets configs models    key -> record; `name` is the real name
 
-Records are immutable (`msgspec.structs.replace` makes changed copies), names are Compose's keys,
+Records are immutable (`records.replace` makes changed copies), names are Compose's keys,
 and field order is the order of Docker Compose's own records: it decides what `render` prints and
 what `hashes` computes. Absent is None or empty as described in `attributes`.
 """
@@ -13,8 +13,6 @@ what `hashes` computes. Absent is None or empty as described in `attributes`.
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from sampan.compose.attributes import (
     BlkioConfig,
@@ -40,6 +38,7 @@ from sampan.compose.attributes import (
     VolumeMount,
 )
 from sampan.compose.scalars import Bytes, Duration, Float32
+from sampan.lib.records import Record as BaseRecord
 
 
 class Service(Record, frozen=True, kw_only=True):
@@ -214,7 +213,7 @@ class Model(Record, frozen=True, kw_only=True):
     runtime_flags: tuple[str, ...] = ()
 
 
-class Project(msgspec.Struct, frozen=True, kw_only=True):
+class Project(BaseRecord, frozen=True, kw_only=True):
     name: str
     working_dir: Path
     files: tuple[str, ...] = ()  # absolute (or `-`), in the order in which they were merged

@@ -9,18 +9,17 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
 
-import msgspec
-
 from sampan.client.api import filters_text
 from sampan.client.exchange import Response
 from sampan.compose.api import EngineApi, Json
 from sampan.compose.labels import ONEOFF, PROJECT, SERVICE
 from sampan.errors import SampanError
+from sampan.lib.records import Record
 
 STARTED, ENDED, FAILED = "started", "ended", "failed"
 
 
-class Happening(msgspec.Struct, frozen=True, kw_only=True):
+class Happening(Record, frozen=True, kw_only=True):
     """`moment` is the engine's time in seconds (as text), `status` that of an end."""
 
     kind: str

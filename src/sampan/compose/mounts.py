@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from sampan.errors import Unsupported
+from sampan.lib.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +25,7 @@ BIND, VOLUME, TMPFS, IMAGE = "bind", "volume", "tmpfs", "image"
 SECRETS_DIRECTORY = "/run/secrets/"
 
 
-class Mounts(msgspec.Struct, frozen=True):
+class Mounts(Record, frozen=True):
     binds: tuple[str, ...]
     mounts: tuple[Json, ...]
 

@@ -8,24 +8,23 @@ Nothing here changes anything, and nothing here decides anything.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import msgspec
-
 from sampan.compose import labels as names
 from sampan.compose.api import EngineApi, Json
 from sampan.compose.model import Project
 from sampan.compose.parallel import gather
+from sampan.lib.records import Record
 
 RUNNING = "running"
 
 
-class ObservedPort(msgspec.Struct, frozen=True, kw_only=True):
+class ObservedPort(Record, frozen=True, kw_only=True):
     target: int
     published: int
     protocol: str
     url: str
 
 
-class ObservedContainer(msgspec.Struct, frozen=True, kw_only=True):
+class ObservedContainer(Record, frozen=True, kw_only=True):
     """One container of the project; `networks` are ids, `volumes` names of mounted volumes."""
 
     id: str
@@ -52,19 +51,19 @@ class ObservedContainer(msgspec.Struct, frozen=True, kw_only=True):
         return self.name.removeprefix(f"{self.labels.get(names.PROJECT, '')}-")
 
 
-class ObservedNetwork(msgspec.Struct, frozen=True, kw_only=True):
+class ObservedNetwork(Record, frozen=True, kw_only=True):
     name: str
     id: str
     labels: Mapping[str, str]
     containers: frozenset[str] = frozenset()
 
 
-class ObservedVolume(msgspec.Struct, frozen=True, kw_only=True):
+class ObservedVolume(Record, frozen=True, kw_only=True):
     name: str
     labels: Mapping[str, str]
 
 
-class ObservedImage(msgspec.Struct, frozen=True, kw_only=True):
+class ObservedImage(Record, frozen=True, kw_only=True):
     """`volumes` are the paths that the image declares as volumes."""
 
     id: str
@@ -74,7 +73,7 @@ class ObservedImage(msgspec.Struct, frozen=True, kw_only=True):
     pulled: str = ""
 
 
-class Observed(msgspec.Struct, frozen=True, kw_only=True):
+class Observed(Record, frozen=True, kw_only=True):
     """Networks and volumes by real name, images by the reference that was asked for."""
 
     containers: tuple[ObservedContainer, ...] = ()

@@ -9,9 +9,6 @@ from os.path import normpath
 from pathlib import Path
 from typing import Any
 
-import msgspec
-from msgspec.structs import replace
-
 from sampan.compose.attributes import Port, VolumeMount
 from sampan.compose.decode import decode
 from sampan.compose.model import Project, Service
@@ -19,12 +16,13 @@ from sampan.compose.port_spec import parse_ports
 from sampan.compose.shellwords import split
 from sampan.compose.translate import Json, Surroundings, create_body
 from sampan.compose.volume_spec import parse_volume
+from sampan.lib.records import Record, replace
 
 SLUG_BYTES = 32
 SHORT = 12
 
 
-class OneOff(msgspec.Struct, frozen=True, kw_only=True):
+class OneOff(Record, frozen=True, kw_only=True):
     """Choices of `run`; None and empty leave the service's own."""
 
     command: Sequence[str] = ()

@@ -6,11 +6,10 @@ containers must exist before, because a namespace, a link or volumes refer to th
 
 from collections.abc import Mapping, Sequence
 
-from msgspec.structs import replace
-
 from sampan.compose.model import Project, Service
 from sampan.compose.selection import NoSuchService
 from sampan.errors import InvalidArgument
+from sampan.lib.records import replace
 
 SERVICE_MODE = "service:"
 

@@ -10,13 +10,13 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TypeVar
 
-import msgspec
+from sampan.lib.records import Record
 
 T = TypeVar("T")
 UNLIMITED = 0
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(Record, frozen=True):
     """`after` are names of steps; names that aren't there are as good as done."""
 
     name: str

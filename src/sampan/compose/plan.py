@@ -13,9 +13,6 @@ first one still runs in its old form.
 import re
 from enum import StrEnum
 
-import msgspec
-from msgspec.structs import replace
-
 from sampan.compose.actions import Action, Kind, Plan, Subject, ids
 from sampan.compose.differences import Difference
 from sampan.compose.model import Project, Service
@@ -24,6 +21,7 @@ from sampan.compose.ordering import dependencies, order, references
 from sampan.compose.plan_resources import plan_resources
 from sampan.compose.translate import container_name
 from sampan.errors import InvalidArgument
+from sampan.lib.records import Record, replace
 
 
 class Recreate(StrEnum):
@@ -41,7 +39,7 @@ class NameTaken(InvalidArgument):
         )
 
 
-class PlanOptions(msgspec.Struct, frozen=True, kw_only=True):
+class PlanOptions(Record, frozen=True, kw_only=True):
     """`selected`: services named by the user (empty: all); the others are dependencies.
 
     Containers of `untouched` services stay as they are, but networks and volumes are made for them.

@@ -6,8 +6,6 @@ fails, unless its policy says otherwise; `--build` builds whatever can be built.
 
 from collections.abc import Mapping
 
-import msgspec
-
 from sampan.compose.actions import Action, Kind, Subject
 from sampan.compose.model import Project, Service
 from sampan.compose.observe import ObservedImage
@@ -15,6 +13,7 @@ from sampan.compose.scalars import Duration
 from sampan.compose.translate import image_name
 from sampan.errors import InvalidArgument
 from sampan.lib.gotime import NANOS, parse_ns
+from sampan.lib.records import Record
 
 ALWAYS, MISSING, NEVER, BUILD, REFRESH = "always", "missing", "never", "build", "refresh"
 _PERIODS_S = {"daily": 86_400, "weekly": 7 * 86_400}
@@ -26,7 +25,7 @@ class BadPullPolicy(InvalidArgument):
         super().__init__(f'service "{service}": unknown pull_policy "{policy}"')
 
 
-class ImageChoice(msgspec.Struct, frozen=True, kw_only=True):
+class ImageChoice(Record, frozen=True, kw_only=True):
     """`pull` overrides the services' policies unless it is empty."""
 
     pull: str = ""

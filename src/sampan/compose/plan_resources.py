@@ -5,14 +5,13 @@ made it. One of ours whose configuration has changed is replaced: a network at o
 go with it), a volume only on demand, because its content goes.
 """
 
-import msgspec
-
 from sampan.compose.actions import Action, Kind, Subject
 from sampan.compose.hashes import network_hash, volume_hash
 from sampan.compose.labels import CONFIG_HASH, NETWORK, PROJECT
 from sampan.compose.model import Network, Project, Volume
 from sampan.compose.observe import Observed, ObservedNetwork, ObservedVolume
 from sampan.errors import Conflict, NotFound
+from sampan.lib.records import Record
 
 BUILT_IN = frozenset({"none", "host", "bridge", "default"})
 
@@ -34,7 +33,7 @@ class WrongNetworkLabel(Conflict):
         )
 
 
-class ResourcePlan(msgspec.Struct, frozen=True):
+class ResourcePlan(Record, frozen=True):
     actions: tuple[Action, ...]
     warnings: tuple[str, ...]
 

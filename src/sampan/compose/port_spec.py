@@ -4,7 +4,6 @@ A range of container ports makes one entry each; a range of host ports for one c
 stays a range, of which one free port is taken later.
 """
 
-import ipaddress
 from typing import Any
 
 from sampan.errors import InvalidArgument
@@ -50,6 +49,8 @@ def _address(text: str) -> str:
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if not bare:
         return ""
+    import ipaddress
+
     try:
         ipaddress.ip_address(bare.partition("%")[0])
     except ValueError as error:

@@ -7,7 +7,7 @@ events, and how, is the command line's affair.
 from enum import StrEnum
 from typing import Protocol
 
-import msgspec
+from sampan.lib.records import Record
 
 
 class Phase(StrEnum):
@@ -17,7 +17,7 @@ class Phase(StrEnum):
     ERROR = "error"
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(Record, frozen=True):
     """`subject` is "Container x-web-1", `text` the word behind it, `detail` what follows."""
 
     subject: str

@@ -6,12 +6,11 @@ namespace has that container's id in its hash, and is recreated when it changes.
 
 from collections.abc import Mapping, Sequence
 
-from msgspec.structs import replace
-
 from sampan.compose.hashes import service_hash
 from sampan.compose.model import Service
 from sampan.compose.ordering import SERVICE_MODE
 from sampan.errors import NotFound
+from sampan.lib.records import replace
 
 CONTAINER_MODE = "container:"
 

@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from functools import cache, cmp_to_key
 from typing import Any
 
-import msgspec
-
 from sampan.compose.attributes import (
     DependsOn,
     DiscreteResource,
@@ -29,6 +27,7 @@ from sampan.compose.attributes import (
 from sampan.compose.encode import compare_keys
 from sampan.compose.model import FileObject, Project, Service
 from sampan.compose.scalars import Bytes, Duration, FileMode, Float32
+from sampan.lib.records import defaults, replace
 
 _ALWAYS = {
     (WatchRule, "path"),
@@ -106,17 +105,13 @@ def _number(text: str) -> int | float:
 @cache
 def _defaults(kind: type[Record]) -> tuple[tuple[str, Any], ...]:
     """The record's own fields with what they are when nothing was given."""
-    return tuple(
-        (each.name, each.default_factory() if callable(each.default_factory) else each.default)
-        for each in msgspec.structs.fields(kind)
-        if each.name != "extensions"
-    )
+    return tuple((name, default) for name, default in defaults(kind) if name != "extensions")
 
 
 def _fields(record: Record, json: bool) -> dict[str, Any]:
     kind = type(record)
     found: dict[str, Any] = {}
-    for name, default in _defaults(kind):
+    for name, default in _defaults(kind):  # type: ignore[arg-type]  # mypy: the instances' __hash__
         value = getattr(record, name)
         if kind is Service and name == "name":
             continue
@@ -164,7 +159,7 @@ def _ulimit(record: Any, json: bool) -> Any:
 def _file_object(record: Any, json: bool) -> Any:
     """Content that came from a variable may be a secret: it's never printed."""
     if record.environment:
-        record = msgspec.structs.replace(record, content="")
+        record = replace(record, content="")
     return _fields(record, json)
 
 

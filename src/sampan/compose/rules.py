@@ -5,7 +5,6 @@ A star stands for any one key or list index. Patterns of one table don't overlap
 
 import math
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from sampan.compose.failures import Path
@@ -56,6 +55,8 @@ def go_float(value: float, least: int = -4, most: int = 6) -> str:
         return {"inf": "+Inf", "-inf": "-Inf"}.get(str(value), "NaN")
     if value == 0:
         return "0"
+    from decimal import Decimal
+
     digits, _, exponent = f"{Decimal(repr(value)).normalize():e}".partition("e")
     power = int(exponent)
     if power < least or power >= most:

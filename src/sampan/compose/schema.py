@@ -16,11 +16,10 @@ from functools import cache
 from pathlib import Path as FilePath
 from typing import Any
 
-import msgspec
-
 from sampan.compose.failures import BadKey, Path
 from sampan.compose.rules import go_text
 from sampan.compose.scalars import BadDuration, Duration
+from sampan.lib.jsontext import decode
 
 _DATA = FilePath(__file__).parent / "data"
 COMPOSE = "compose-spec.json"
@@ -44,7 +43,7 @@ _PORT = re.compile(r"^\d+(-\d+)?(/[a-zA-Z]+)?$")
 
 @cache
 def load_schema(name: str) -> dict[str, Any]:
-    schema: dict[str, Any] = msgspec.json.decode((_DATA / name).read_bytes())
+    schema: dict[str, Any] = decode((_DATA / name).read_bytes())
     return schema
 
 

@@ -6,10 +6,9 @@ All pure: each returns a changed project.
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from msgspec.structs import replace
-
 from sampan.compose.model import Project, Service
 from sampan.errors import NotFound
+from sampan.lib.records import replace
 
 
 class NoSuchService(NotFound):

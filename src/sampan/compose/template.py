@@ -7,9 +7,9 @@ reported; an unfinished `${` is an error.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from sampan.errors import InvalidArgument
+from sampan.lib.records import Record
 
 Lookup = Callable[[str], str | None]
 Report = Callable[[str], None]
@@ -36,8 +36,7 @@ class VariableMissing(InvalidArgument):
         self.name = name
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Record, frozen=True):
     """One use of a variable; `operator` is empty for a bare one."""
 
     name: str

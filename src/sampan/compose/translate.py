@@ -8,20 +8,19 @@ swarm or on this engine are refused here with their name.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from sampan.compose.endpoints import endpoints, legacy_links
 from sampan.compose.labels import REPLACE, container_labels
 from sampan.compose.limits import blkio, device_requests, devices, limits, ulimits
 from sampan.compose.model import Project, Service
 from sampan.compose.mounts import Mounts, translate_mounts
 from sampan.errors import Unsupported
+from sampan.lib.records import Record
 
 Json = dict[str, Any]  # a request's body: the engine's API, not ours
 NONE_MODE = "none"
 
 
-class Inherited(msgspec.Struct, frozen=True, kw_only=True):
+class Inherited(Record, frozen=True, kw_only=True):
     """A volume of the container that is replaced: `source` is its name, or a host path."""
 
     target: str
@@ -30,7 +29,7 @@ class Inherited(msgspec.Struct, frozen=True, kw_only=True):
     read_only: bool = False
 
 
-class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+class Surroundings(Record, frozen=True, kw_only=True):
     """What a body depends on besides the project.
 
     `links` are names of containers by service. `image` is the image's id, `image_volumes` the

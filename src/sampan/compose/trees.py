@@ -8,7 +8,6 @@ then, for the result: defaults, checks, paths
 import copy
 import os.path
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -25,12 +24,12 @@ from sampan.compose.origins import Notes
 from sampan.compose.paths import Resolver
 from sampan.compose.yamltree import Document, read_documents
 from sampan.errors import InvalidArgument
+from sampan.lib.records import Record
 
 MAX_FILE_BYTES = 16 * 2**20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreeOptions:
+class TreeOptions(Record, frozen=True, kw_only=True):
     interpolate: bool = True
     resolve_paths: bool = True
     stdin: str = ""

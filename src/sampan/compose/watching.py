@@ -13,12 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from posixpath import join
 
-import msgspec
-
 from sampan.builder.dockerfile.ignore import IgnoreRules
 from sampan.compose.attributes import Hook, WatchRule
 from sampan.compose.model import Project
 from sampan.errors import InvalidArgument
+from sampan.lib.records import Record
 
 SYNC, REBUILD, RESTART = "sync", "rebuild", "restart"
 SYNC_RESTART, SYNC_EXEC = "sync+restart", "sync+exec"
@@ -57,7 +56,7 @@ class NothingToBuild(InvalidArgument):
         )
 
 
-class Rule(msgspec.Struct, frozen=True):
+class Rule(Record, frozen=True):
     """One rule of one service, with everything that is to be ignored."""
 
     service: str
@@ -102,13 +101,14 @@ def _relative(path: Path, root: Path) -> str | None:
         return None
 
 
-class Reaction(msgspec.Struct):
+class Reaction:
     """What one service needs now: `sync` maps files here to paths in the containers."""
 
-    sync: dict[Path, str] = {}
-    rebuild: bool = False
-    restart: bool = False
-    execs: list[Hook] = []
+    def __init__(self) -> None:
+        self.sync: dict[Path, str] = {}
+        self.rebuild = False
+        self.restart = False
+        self.execs: list[Hook] = []
 
 
 def rules_of(project: Project, ignore_texts: Mapping[str, str]) -> list[Rule]:

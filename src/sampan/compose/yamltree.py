@@ -15,7 +15,6 @@ import importlib
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -67,14 +66,14 @@ class _Nodes(_libyaml() or _Pure):  # type: ignore[misc]
     def ascend_resolver(self) -> None: ...
 
 
-@dataclass(slots=True)
 class Document:
     """One YAML document of a file. `marks` maps paths to lines, `resets` lists tagged paths."""
 
-    file: str
-    tree: Any = None
-    marks: dict[Path, int] = field(default_factory=dict)
-    resets: list[Path] = field(default_factory=list)
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.tree: Any = None
+        self.marks: dict[Path, int] = {}
+        self.resets: list[Path] = []
 
     def line_of(self, path: Path) -> int:
         """The line of the longest beginning of `path` that this document has; 0 if none."""

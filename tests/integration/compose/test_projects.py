@@ -155,6 +155,23 @@ services:
     assert "optional dependency" in project.run("up", "-d", "lax").stderr
 
 
+def test_waiting_sees_what_fails_at_once(project: ComposeProject) -> None:
+    project.write("services: {one: {image: busybox, command: sh -c 'exit 4'}}")
+    assert "proj-one-1 exited (4)" in project.run("up", "--wait", status=1).stderr
+
+
+def test_down_leaves_services_whose_profile_is_off(project: ComposeProject) -> None:
+    project.write(
+        "services:\n"
+        "  one: {image: busybox, command: sleep 300, stop_grace_period: 0s}\n"
+        "  two: {image: busybox, command: sleep 300, stop_grace_period: 0s, profiles: [more]}\n"
+    )
+    project.run("--profile", "more", "up", "-d")
+    assert "Network proj_default  Resource is still in use" in project.run("down").stderr
+    assert project.run("ps", "--services").stdout == "two\n"
+    project.run("--profile", "more", "down")
+
+
 def test_the_foreground_ends_with_the_status_of_the_service_named(project: ComposeProject) -> None:
     project.write(
         """

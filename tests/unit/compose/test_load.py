@@ -294,6 +294,6 @@ def keys_of(schema, rule):
 )
 def test_records_have_every_key_of_the_schema(rule, record):
     schema = load_schema(COMPOSE)
-    fields = set(record.__struct_fields__)
+    fields = set(record.__fields__)
     missing = keys_of(schema, schema["$defs"][rule]) - fields
     assert missing <= ({"extends"} if record is Service else set())

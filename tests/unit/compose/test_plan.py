@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from sampan.compose.actions import Kind, Plan, Subject
 from sampan.compose.attributes import DependsOn, VolumeMount
@@ -22,6 +21,7 @@ from sampan.compose.ordering import DependencyCycle
 from sampan.compose.plan import NameTaken, PlanOptions, Recreate, plan_up
 from sampan.compose.plan_resources import ExternalMissing, WrongNetworkLabel
 from sampan.compose.references import hash_of, resolved
+from sampan.lib.records import replace
 
 IMAGE = "sha256:1"
 DEFAULT = Network(name="p_default")

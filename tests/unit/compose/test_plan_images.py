@@ -1,12 +1,12 @@
 """Which images are pulled or built, and why."""
 
 import pytest
-from msgspec.structs import replace
 
 from sampan.compose.actions import Action
 from sampan.compose.attributes import Build
 from sampan.compose.observe import ObservedImage
 from sampan.compose.plan_images import BadPullPolicy, ImageChoice, plan_images
+from sampan.lib.records import replace
 
 from .test_plan import project_of, service_of
 

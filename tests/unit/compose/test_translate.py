@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from sampan.compose.attributes import (
     BindOptions,
@@ -31,6 +30,7 @@ from sampan.compose.oneoff import OneOff, changed_service, oneoff_body
 from sampan.compose.references import NothingToShare, hash_of, resolved
 from sampan.compose.scalars import Bytes, Duration, Float32
 from sampan.compose.translate import Inherited, NotHonoured, Surroundings, create_body
+from sampan.lib.records import replace
 
 AROUND = Surroundings(name="p-web-1", config_hash="h", image="sha256:1")
 

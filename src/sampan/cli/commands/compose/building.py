@@ -127,17 +127,20 @@ def build_words(
     return words + _arguments(context, build)
 
 
-def _names(project: Project, service: Service, build: Build) -> list[str]:
-    words = []
-    for tag in (image_name(project, service), *build.tags):
-        words += ["--tag", tag]
-    labels = {
+def build_labels(project: Project, service: Service, build: Build) -> dict[str, str]:
+    return {
         **build.labels,
         PROJECT: project.name,
         SERVICE: service.name,
         VERSION: COMPOSE_VERSION,
     }
-    for key, value in labels.items():
+
+
+def _names(project: Project, service: Service, build: Build) -> list[str]:
+    words = []
+    for tag in (image_name(project, service), *build.tags):
+        words += ["--tag", tag]
+    for key, value in build_labels(project, service, build).items():
         words += ["--label", f"{key}={value}"]
     for name, source in build.additional_contexts.items():
         other = project.all_services().get(source.removeprefix(SERVICE_CONTEXT))

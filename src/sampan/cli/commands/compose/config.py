@@ -6,11 +6,9 @@ be loaded again. `--no-interpolate` prints the tree before it becomes records, v
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from sampan.cli.command import Exit
-from sampan.cli.commands.compose.digests import pinned, pinned_tree
 from sampan.cli.commands.compose.verb import Verb
 from sampan.cli.flags import Flag
 from sampan.compose.consistency import check_names
@@ -22,6 +20,7 @@ from sampan.compose.ordering import order
 from sampan.compose.render import project_json, project_yaml
 from sampan.compose.selection import NoSuchService
 from sampan.compose.translate import image_name
+from sampan.lib.records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,6 +85,8 @@ def _canonical(context: ComposeContext, flags: Flags, names: list[str], kind: st
         check_names(project)
     only = flags.on("lock-image-digests")
     if only or flags.on("resolve-image-digests"):
+        from sampan.cli.commands.compose.digests import pinned
+
         project = pinned(project, context.cli)
     found = project_json(project) if kind == "json" else project_yaml(project)
     if only:
@@ -105,6 +106,8 @@ def _tree(context: ComposeContext, flags: Flags, names: list[str], kind: str) ->
         context.warn(warning)
     tree = loaded.tree
     if flags.on("lock-image-digests") or flags.on("resolve-image-digests"):
+        from sampan.cli.commands.compose.digests import pinned_tree
+
         tree = pinned_tree(tree, context.cli)
     if flags.on("lock-image-digests"):
         services = tree.get("services") or {}

@@ -11,9 +11,6 @@ import time
 from functools import cached_property
 
 from sampan.cli.command import Exit
-from sampan.compose.api import EngineApi
-from sampan.compose.files import NoComposeFile
-from sampan.compose.load import LoadOptions, load_project
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +19,8 @@ if TYPE_CHECKING:
     from sampan.cli.commands.compose.display import Display
     from sampan.cli.context import Context
     from sampan.cli.flags import Flags
+    from sampan.compose.api import EngineApi
+    from sampan.compose.load import LoadOptions
     from sampan.compose.model import Project
 
 PARALLEL_VARIABLE = "COMPOSE_PARALLEL_LIMIT"
@@ -39,9 +38,13 @@ class ComposeContext:
 
     @cached_property
     def api(self) -> EngineApi:
+        from sampan.compose.api import EngineApi
+
         return EngineApi(self.cli.client)
 
     def load_options(self, names: Sequence[str] = (), *, needed: bool = True) -> LoadOptions:
+        from sampan.compose.load import LoadOptions
+
         files = self.flags.items("file")
         return LoadOptions(
             files=files,
@@ -61,6 +64,8 @@ class ComposeContext:
 
         Its warnings are printed once.
         """
+        from sampan.compose.load import load_project
+
         key = (tuple(names), needed)
         if key not in self._projects:
             self._projects[key] = load_project(self.load_options(names, needed=needed))
@@ -71,6 +76,8 @@ class ComposeContext:
 
     def project_if_any(self) -> Project | None:
         """None when there are no files but a name, by which containers can be found."""
+        from sampan.compose.files import NoComposeFile
+
         try:
             return self.project()
         except NoComposeFile:

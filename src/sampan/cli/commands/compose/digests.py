@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec.structs import replace
-
 from sampan.cli.credentials import auth_header
 from sampan.client.exchange import quote
-from sampan.client.jsontext import decode
+from sampan.lib.jsontext import decode
+from sampan.lib.records import replace
 from sampan.oci.digest import parse_digest
 from sampan.oci.reference import parse_reference
 

@@ -15,8 +15,8 @@ from threading import Event as Flag
 from threading import Lock, Thread
 
 from sampan.cli.command import Exit
-from sampan.client.jsontext import encode
 from sampan.compose.progress import Event, Phase
+from sampan.lib.jsontext import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

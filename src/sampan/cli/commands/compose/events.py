@@ -9,8 +9,8 @@ from sampan.cli.commands.compose.selecting import check_services
 from sampan.cli.commands.compose.verb import Verb
 from sampan.cli.flags import Flag
 from sampan.client.api import filters_text
-from sampan.client.jsontext import encode
 from sampan.compose.labels import ONEOFF, PROJECT, SERVICE
+from sampan.lib.jsontext import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

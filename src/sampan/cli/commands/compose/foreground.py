@@ -15,7 +15,7 @@ from sampan.cli.commands.compose.converging import convergence, warn_of
 from sampan.compose.actions import Kind, Plan
 from sampan.compose.lifecycle import Lifecycle, dependency_map, in_order
 from sampan.compose.logs import LogPrinter, copy_logs, logs_query, read_lines
-from sampan.compose.monitor import FAILED, STARTED, Monitor, ends_for_good
+from sampan.compose.monitor import ENDED, FAILED, STARTED, Monitor, ends_for_good
 from sampan.compose.observe import list_containers
 from sampan.errors import SampanError
 
@@ -62,6 +62,7 @@ class Foreground:
         self._monitor = Monitor(context.api, project.name)
         self._live: dict[str, str] = {}  # containers that run, and their services
         self._readers: dict[str, Reader] = {}
+        self._awaited: set[str] = set()  # attached to, and about to be started
         self._ends: dict[str, str] = {}  # where a container's next log begins
         self._status = 0
 
@@ -111,11 +112,13 @@ class Foreground:
         self._monitor.listen()
         self._attach(members)
         self._live = {member.id: member.service for member in members}
+        starts = _only(plan, Kind.START)
+        self._awaited = {apply.containers.find(each.key, each.name) for each in starts.actions}
         if self._flags.on("watch"):
             self._watch()
         with self._context.display() as display:
             apply.progress_to(display)
-            apply.run(_only(plan, Kind.START))
+            apply.run(starts)
         self._wait()
         self._join()
 
@@ -182,6 +185,9 @@ class Foreground:
     def _started(self, happening: Happening) -> None:
         if happening.service not in self._project.services:
             return
+        if happening.container in self._awaited:
+            self._awaited.discard(happening.container)
+            return  # attached before its start
         again = happening.container not in self._live
         self._live[happening.container] = happening.service
         reader = self._readers.get(happening.container)
@@ -255,6 +261,8 @@ class Foreground:
                 happening = self._monitor.queue.get(timeout=GRACE_S)
             except Empty:
                 return
+            if happening.kind != ENDED:
+                continue
             if self._live.pop(happening.container, "") in self._shown:
                 name = self._short(happening.name)
                 self._printer.note(name, f"exited with code {happening.status}")

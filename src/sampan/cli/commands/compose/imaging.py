@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sampan.cli.credentials import auth_header
-from sampan.cli.references import BadReference, split
 from sampan.compose.progress import Reporter
 from sampan.errors import InvalidArgument, SampanError
 
@@ -54,6 +52,9 @@ class CliImages:
         reporter.done("Pulled")
 
     def _pull(self, service: Service, reference: str, reporter: Reporter) -> None:
+        from sampan.cli.credentials import auth_header
+        from sampan.cli.references import BadReference, split
+
         try:
             name, label = split(reference)
         except BadReference as error:

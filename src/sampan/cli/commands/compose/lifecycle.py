@@ -125,8 +125,6 @@ def _start_all(
 def restart(context: ComposeContext, flags: Flags, names: list[str]) -> int:
     containers = containers_of(context, names)
     project = context.project_if_any()
-    if not containers and not names:
-        raise Exit(1, f'no containers for project "{context.project_name()}"')
     if project is not None and names and not flags.on("no-deps"):
         containers += _dependents(context, project, {each.service for each in containers})
     if context.dry_run:

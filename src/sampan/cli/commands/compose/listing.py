@@ -9,10 +9,10 @@ from sampan.cli.flags import Flag
 from sampan.cli.human import age, seconds_of, short_id, size3
 from sampan.cli.output import Listing, align
 from sampan.cli.references import familiar, split
-from sampan.client.jsontext import encode
 from sampan.compose.labels import CONFIG_FILES, PROJECT, VOLUME
 from sampan.compose.observe import container_of
 from sampan.compose.parallel import gather
+from sampan.lib.jsontext import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ for `run`, `exec` and `up --exit-code-from`, 130 after an interrupt.
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from sampan.cli.command import PROGRAM, Command, Exit
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 FAILED = 1
 INTERRUPTED = 130
+COLLECT_AFTER = 100_000  # new objects: loading modules and files makes hardly any garbage
 
 VERBS = {
     "attach": ("exec:ATTACH", "Attach local streams to a service's running container"),
@@ -124,6 +126,7 @@ def _help() -> str:
 
 
 def run(context: Context, _flags: Flags, words: list[str]) -> int:
+    gc.set_threshold(COLLECT_AFTER)
     try:
         given, rest = parse(GLOBAL_FLAGS, words, interspersed=False)
         return _dispatch(context, given, rest)

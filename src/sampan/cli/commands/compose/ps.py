@@ -8,9 +8,9 @@ from sampan.cli.commands.containers.listing import ports_text
 from sampan.cli.flags import Flag
 from sampan.cli.human import age, label_text, local_time, short_id, shorten, size3
 from sampan.cli.output import Listing
-from sampan.client.jsontext import encode
 from sampan.compose.labels import PROJECT, SERVICE
 from sampan.errors import InvalidArgument
+from sampan.lib.jsontext import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

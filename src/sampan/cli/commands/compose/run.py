@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-from msgspec.structs import replace
-
 from sampan.cli.attachment import Detached, Session
 from sampan.cli.command import Exit
 from sampan.cli.commands.compose.converging import convergence, wanted, warn_of
@@ -21,6 +19,7 @@ from sampan.compose.oneoff import SLUG_BYTES, OneOff, changed_service, container
 from sampan.compose.references import hash_of, resolved
 from sampan.compose.selection import NoSuchService
 from sampan.compose.translate import Surroundings, image_name
+from sampan.lib.records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

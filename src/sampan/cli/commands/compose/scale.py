@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sampan.cli.command import Exit
 from sampan.cli.commands.compose.converging import (
     convergence,
     counts,
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 
 
 def run(context: ComposeContext, flags: Flags, words: list[str]) -> int:
-    numbers = counts(words)
+    try:
+        numbers = counts(words)
+    except Exit as error:
+        wrong = next(word for word in words if not word.partition("=")[2].isdecimal())
+        raise Exit(1, f"invalid scale specifier: {wrong}") from error
     names = list(numbers)
     project = context.project(names, needed=not flags.on("no-deps"))
     project = scaled(project, numbers)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from sampan.cli.command import Exit
 from sampan.cli.commands.compose.converging import (
     SHARED_FLAGS,
@@ -16,6 +14,8 @@ from sampan.cli.commands.compose.converging import (
 from sampan.cli.commands.compose.verb import Verb
 from sampan.cli.flags import Flag
 from sampan.compose.convergence import wait_running
+from sampan.errors import Unsupported
+from sampan.lib.records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ ABORTS = ("abort-on-container-exit", "abort-on-container-failure", "exit-code-fr
 
 
 def _check(flags: Flags) -> None:
+    if flags.on("menu"):
+        raise Unsupported("up --menu is not supported: --watch watches, Ctrl-C stops")
     detached = flags.on("detach") or flags.on("wait")
     if flags.text("exit-code-from") and flags.on("abort-on-container-failure"):
         raise Exit(1, "cannot combine --abort-on-container-failure and --exit-code-from")
@@ -138,6 +140,7 @@ UP = Verb(
             "string",
             "Return the exit code of the selected service container",
         ),
+        Flag("menu", "", "bool", "Enable interactive shortcuts (not supported)", hidden=True),
         Flag("no-attach", "", "list", "Do not attach (stream logs) to the specified services"),
         Flag("no-color", "", "bool", "Produce monochrome output"),
         Flag("no-deps", "", "bool", "Don't start linked services"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sampan.cli.commands.compose.verb import Verb
 from sampan.cli.flags import Flag
-from sampan.client.jsontext import encode
 from sampan.compose.labels import COMPOSE_VERSION
+from sampan.lib.jsontext import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

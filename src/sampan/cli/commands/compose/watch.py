@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from sampan.cli.commands.compose.converging import (
     SHARED_FLAGS,
     convergence,
@@ -16,13 +14,16 @@ from sampan.cli.commands.compose.converging import (
 from sampan.cli.commands.compose.display import Quiet
 from sampan.cli.commands.compose.verb import Verb
 from sampan.cli.flags import Flag, Flags
+from sampan.client.api import filters_text
 from sampan.compose.hooks import run_hooks
+from sampan.compose.labels import PROJECT
 from sampan.compose.lifecycle import Lifecycle
 from sampan.compose.observe import list_containers
 from sampan.compose.plan import Recreate
 from sampan.compose.plan_images import ImageChoice
 from sampan.compose.watching import SYNCS, reactions, rules_of
 from sampan.errors import SampanError
+from sampan.lib.records import replace
 from sampan.linux.treewatch import TreeWatch
 
 TYPE_CHECKING = False
@@ -58,10 +59,13 @@ def ignore_texts(project: Project) -> dict[str, str]:
 class Watcher:
     """Reacts to changes until interrupted."""
 
-    def __init__(self, context: ComposeContext, project: Project, *, quiet: bool) -> None:
+    def __init__(
+        self, context: ComposeContext, project: Project, *, quiet: bool = False, prune: bool = True
+    ) -> None:
         self._context = context
         self._project = project
         self._quiet = quiet
+        self._prune = prune
         self._rules = rules_of(project, ignore_texts(project))
 
     def run(self) -> None:
@@ -148,6 +152,13 @@ class Watcher:
             converging = convergence(self._context, project, display, choices)
             observed, plan = converging.plan()
             converging.applying(observed).run(plan)
+        if self._prune:
+            self._remove_dangling()
+
+    def _remove_dangling(self) -> None:
+        """Images of the project that a newer build took the name of; those in use stay."""
+        filters = {"dangling": ["true"], "label": [f"{PROJECT}={self._project.name}"]}
+        self._context.cli.client.post("/images/prune", [("filters", filters_text(filters))])
 
 
 def _files(rule: Rule) -> list[Path]:
@@ -170,14 +181,14 @@ def _packed(files: Mapping[Path, str]) -> Iterator[bytes]:
 def watch_project(context: ComposeContext, project: Project) -> None:
     """For `up --watch`: beside the logs, in a thread of its own."""
     try:
-        Watcher(context, project, quiet=False).run()
+        Watcher(context, project).run()
     except SampanError as error:
         context.err(f"{error.message}\n")
 
 
 def run(context: ComposeContext, flags: Flags, names: list[str]) -> int:
     project = context.project(names)
-    watcher = Watcher(context, project, quiet=flags.on("quiet"))
+    watcher = Watcher(context, project, quiet=flags.on("quiet"), prune=flags.on("prune"))
     if not flags.on("no-up"):
         choices = replace(
             wanted(context, Flags(SHARED_FLAGS), names), images=ImageChoice(build=True)
