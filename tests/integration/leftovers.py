@@ -79,7 +79,7 @@ def _holds_files_below(process: Path, home: Path) -> bool:
 def _links(tag: str, bridges: set[str]) -> Iterator[str]:
     """Bridges and the host's ends of veth pairs."""
     for path in Path("/sys/class/net").iterdir():
-        if path.name in bridges or path.name.startswith((f"sampan{tag}", f"sv{tag}")):
+        if path.name in bridges or path.name.startswith((f"sampan{tag}", f"sv{tag}", f"o{tag}")):
             yield f"link {path.name}"
 
 

@@ -11,8 +11,8 @@ mode 0600). Keys this version doesn't know are kept.
 
 from __future__ import annotations
 
-from sampan.client.jsontext import NotJson, decode, encode_indented
 from sampan.errors import InvalidArgument
+from sampan.lib.jsontext import NotJson, decode, encode_indented
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -137,7 +137,7 @@ class ContainerPath:
     def __init__(self, response: Response) -> None:
         import binascii
 
-        from sampan.client.jsontext import decode
+        from sampan.lib.jsontext import decode
 
         text = response.headers.get("x-docker-container-path-stat", "")
         found = decode(binascii.a2b_base64(text.encode()))

@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from sampan.cli.gotemplate.template import Template
-    from sampan.cli.gotemplate.values import Record
+    from sampan.lib.gotemplate.template import Template
+    from sampan.lib.gotemplate.values import Record
 
     Column = tuple[str | Callable[..., object], Callable[..., object]]
     Columns = Mapping[str, Column]
@@ -87,7 +87,7 @@ class Listing:
         return align(lines)
 
     def _records(self, items: Iterable[object]) -> list[Record]:
-        from sampan.cli.gotemplate.values import Record
+        from sampan.lib.gotemplate.values import Record
 
         return [Record(self.type_name, self.columns, item) for item in items]
 
@@ -102,7 +102,7 @@ class Listing:
         return align([row.split("\t") for row in [heading, *rows]])
 
     def _headings(self) -> Record:
-        from sampan.cli.gotemplate.values import Record
+        from sampan.lib.gotemplate.values import Record
 
         columns = {name: ("", _constant(heading)) for name, (heading, _) in self.columns.items()}
         return Record(self.type_name, columns, None)
@@ -118,8 +118,8 @@ def unescape(text: str) -> str:
 
 
 def parse_template(text: str, *, name: str = "", offset: int = 0) -> Template:
-    from sampan.cli.gotemplate.nodes import TemplateError
-    from sampan.cli.gotemplate.template import Template
+    from sampan.lib.gotemplate.nodes import TemplateError
+    from sampan.lib.gotemplate.template import Template
 
     try:
         return Template(text, name=name, offset=offset)
@@ -128,7 +128,7 @@ def parse_template(text: str, *, name: str = "", offset: int = 0) -> Template:
 
 
 def render(template: Template, data: object) -> str:
-    from sampan.cli.gotemplate.nodes import TemplateError
+    from sampan.lib.gotemplate.nodes import TemplateError
 
     try:
         return template.render(data)

@@ -7,7 +7,7 @@ a map, so the names of the maps are listed here.
 
 from __future__ import annotations
 
-from sampan.cli.gotemplate.values import GoStruct, NilList, NilMap
+from sampan.lib.gotemplate.values import GoStruct, NilList, NilMap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sampan.client.jsontext import decode
 from sampan.errors import SampanError
+from sampan.lib.jsontext import decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from sampan.client.errors import ConnectFailed, EngineError, UpgradeRefused
 from sampan.client.exchange import Response, query_text, send
-from sampan.client.jsontext import NotJson, decode, decode_stream, encode
 from sampan.client.transport import Endpoint, dial
+from sampan.lib.jsontext import NotJson, decode, decode_stream, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

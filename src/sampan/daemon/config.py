@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from sampan.daemon.builder_config import BuilderConfig, builder_config
 from sampan.daemon.flags import parse_arguments, parse_pool
@@ -19,6 +18,7 @@ from sampan.daemon.settings import BY_FLAG, BY_KEY, SETTINGS, Kind
 from sampan.errors import InvalidArgument
 from sampan.lib.log import LEVELS
 from sampan.logs import drivers as log_drivers
+from sampan.registry import settings as registries
 
 DEFAULT_CONFIG_FILE = Path("/etc/sampan/daemon.json")
 DEFAULT_DATA_ROOT = Path("/var/lib/sampan")
@@ -39,7 +39,7 @@ class RuntimeChoice:
 @dataclass(frozen=True, slots=True)
 class Config:
     """Empty texts mean 'derive it' (bridge, bip, group) or 'none'. Reloaded on SIGHUP: `debug`,
-    `log_level`, `labels`, `insecure_registries`, `registry_mirrors`."""
+    `log_level`, `labels` and what concerns registries."""
 
     config_file: Path = DEFAULT_CONFIG_FILE
     data_root: Path = DEFAULT_DATA_ROOT
@@ -64,6 +64,8 @@ class Config:
     runtimes: Mapping[str, RuntimeChoice] = field(default_factory=dict)
     insecure_registries: tuple[str, ...] = ()
     registry_mirrors: tuple[str, ...] = ()
+    registries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # mirrors by registry
+    default_registry: str = ""  # Docker Hub
     max_concurrent_downloads: int = 3
     labels: tuple[str, ...] = ()
     live_restore: bool = True
@@ -182,11 +184,19 @@ def _converted(kind: Kind, value: Any) -> Any:
             }
         case Kind.BUILDER:
             return builder_config(value)
+        case Kind.REGISTRIES:
+            return {name: _mirrors(item) for name, item in _typed(value, dict).items()}
         case Kind.POOLS:
             return tuple(
                 (_typed(item["base"], str), _typed(item["size"], int))
                 for item in _typed(value, list)
             )
+
+
+def _mirrors(entry: Any) -> tuple[str, ...]:
+    if _typed(entry, dict).keys() != {"mirrors"}:
+        raise KeyError
+    return tuple(_typed(mirror, str) for mirror in _typed(entry["mirrors"], list))
 
 
 def _typed(value: Any, kind: type) -> Any:
@@ -249,12 +259,13 @@ def check(config: Config) -> None:
     for registry in config.insecure_registries:
         if re.search(r"[\s]|://", registry):
             raise InvalidArgument(f"insecure registry {registry} is not valid")
-    for mirror in config.registry_mirrors:
-        parts = urlsplit(mirror)
-        if parts.scheme not in {"http", "https"} or not parts.netloc:
-            raise InvalidArgument(
-                f'invalid mirror: unsupported scheme "{parts.scheme}" in "{mirror}"'
-            )
+    registries.check(
+        registries.RegistrySettings(
+            mirrors=config.registry_mirrors,
+            mirrors_of=config.registries,
+            default=config.default_registry,
+        )
+    )
 
 
 def check_host(host: str) -> None:

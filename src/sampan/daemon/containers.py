@@ -53,12 +53,24 @@ from sampan.server.routes import Route
 
 
 @dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """The use cases that run a container from outside the API: for the swarm's tasks."""
+
+    creator: Creator
+    starter: Starter
+    stopper: Stopper
+    remover: Remover
+    logs: LogReading
+
+
+@dataclass(frozen=True, slots=True)
 class Containers:
     """What other parts need of the containers."""
 
     lister: Lister
     restorer: Restorer
     connections: Connections
+    lifecycle: Lifecycle
     routes: list[Route]
 
 
@@ -242,11 +254,9 @@ class _Graph:
             hostname=socket.gethostname(),
         )
 
-    # --- routers ----------------------------------------------------------------------------
-
-    def lifecycle(self) -> LifecycleRouter:
+    def remover(self) -> Remover:
         core = self.core
-        remover = Remover(
+        return Remover(
             registry=core.containers,
             stopper=self.stopper,
             restarts=self.restarts,
@@ -255,6 +265,20 @@ class _Graph:
             events=core.events,
             workers=core.workers,
         )
+
+    def logs(self) -> LogReading:
+        core = self.core
+        return LogReading(
+            registry=core.containers, live=core.live, journal=Journal(), workers=core.workers
+        )
+
+    def use_cases(self) -> Lifecycle:
+        return Lifecycle(self.creator(), self.starter, self.stopper, self.remover(), self.logs())
+
+    # --- routers ----------------------------------------------------------------------------
+
+    def lifecycle(self) -> LifecycleRouter:
+        core = self.core
         updater = Updater(
             registry=core.containers,
             layout=self.parts.layout,
@@ -268,7 +292,7 @@ class _Graph:
             starter=self.starter,
             stopper=self.stopper,
             pauser=Pauser(registry=core.containers, live=core.live, events=core.events),
-            remover=remover,
+            remover=self.remover(),
             waiter=Waiter(registry=core.containers, live=core.live),
             renamer=Renamer(
                 registry=core.containers, networking=self.networking, events=core.events
@@ -295,9 +319,7 @@ class _Graph:
 
     def io(self) -> ContainerIoRouter:
         core = self.core
-        logs = LogReading(
-            registry=core.containers, live=core.live, journal=Journal(), workers=core.workers
-        )
+        logs = self.logs()
         attacher = Attacher(
             registry=core.containers,
             live=core.live,
@@ -343,4 +365,4 @@ def make_containers(core: Core, parts: Mechanisms, committer: ImageFromContainer
         *graph.files().routes(),
         *ExecRouter(execs=graph.execs).routes(),
     ]
-    return Containers(graph.lister, graph.restorer(), connections, routes)
+    return Containers(graph.lister, graph.restorer(), connections, graph.use_cases(), routes)

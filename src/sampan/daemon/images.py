@@ -51,6 +51,8 @@ def registry_settings(config: Config, environment: dict[str, str]) -> RegistrySe
     return RegistrySettings(
         insecure=config.insecure_registries,
         mirrors=config.registry_mirrors,
+        mirrors_of=config.registries,
+        default=config.default_registry,
         certs_dir=CERTIFICATES,
         max_downloads=config.max_concurrent_downloads,
         http_proxy=proxy("HTTP_PROXY"),

@@ -25,6 +25,7 @@ class Instance:
     bridge: str
     table: str
     veth_prefix: str
+    overlay_prefix: str
     cgroup_parent: str
 
     @property
@@ -60,6 +61,11 @@ class Instance:
         return self.data_root / "engine-id"
 
     @property
+    def topology(self) -> Path:
+        """What the swarm said last of the node's networks."""
+        return self.data_root / "swarm" / "networks.json"
+
+    @property
     def tasks(self) -> Path:
         return self.exec_root / "tasks"
 
@@ -85,5 +91,6 @@ def derive(config: Config) -> Instance:
         bridge="" if bridge == "none" else bridge,
         table=f"sampan_{tag}" if tag else "sampan",
         veth_prefix=f"sv{tag}" if tag else "veth",
+        overlay_prefix=f"o{tag}" if tag else "ov",
         cgroup_parent=f"/sampan-{tag}" if tag else "/sampan",
     )

@@ -98,6 +98,8 @@ def network_settings(config: Config, instance: Instance) -> NetworkSettings:
         bip=config.bip,
         default_address_pools=config.default_address_pools or DEFAULT_ADDRESS_POOLS,
         veth_prefix=instance.veth_prefix,
+        overlay_prefix=instance.overlay_prefix,
+        topology_path=instance.topology,
         ip_forward=config.ip_forward,
         icc=config.icc,
         masquerade=config.ip_masq,

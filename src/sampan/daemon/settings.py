@@ -16,6 +16,7 @@ class Kind(Enum):
     MAP = auto()  # key=value on the command line, an object of texts in the file
     RUNTIMES = auto()  # name=path on the command line, {"name": {"path":, "runtimeArgs":}}
     BUILDER = auto()  # only in the file: see builder_config.py
+    REGISTRIES = auto()  # only in the file: {"reg.example": {"mirrors": ["https://m.example"]}}
     POOLS = auto()  # base=10.0.0.0/8,size=24 on the command line, [{"base":, "size":}]
 
 
@@ -46,6 +47,13 @@ SETTINGS: tuple[Setting, ...] = (
         Kind.POOLS,
         "default_address_pools",
         "Address pools for networks (base=10.10.0.0/16,size=24)",
+    ),
+    Setting(
+        "default-registry",
+        "default-registry",
+        Kind.TEXT,
+        "default_registry",
+        "Registry (HOST[:PORT]) in Docker Hub's place",
     ),
     Setting(
         "default-runtime",
@@ -131,6 +139,7 @@ SETTINGS: tuple[Setting, ...] = (
 
 FILE_SETTINGS: tuple[Setting, ...] = (
     Setting("", "builder", Kind.BUILDER, "builder", "Bounds of the builder and of its cache"),
+    Setting("", "registries", Kind.REGISTRIES, "registries", "Mirrors of single registries"),
 )
 
 BY_FLAG = {setting.flag: setting for setting in SETTINGS}

@@ -43,6 +43,7 @@ def open_storage(instance: Instance) -> Storage:
     database = Database(instance.database)
     content = LocalContentStore(instance.content)
     content.clean_ingest()
+    content.clean_partial()
     snapshots = OverlaySnapshotter(instance.snapshots, database)
     snapshots.clean()
     return Storage(

@@ -27,6 +27,8 @@ from sampan.daemon.images import Images, make_images, registry_settings
 from sampan.daemon.instance import Instance
 from sampan.daemon.mechanisms import start_mechanisms
 from sampan.daemon.storage import open_storage
+from sampan.daemon.swarm_networks import AllNetworks
+from sampan.daemon.swarming import Swarming
 from sampan.engine.containers.usage import ContainerUsage
 from sampan.engine.disk_usage import DiskUsages
 from sampan.engine.info import EngineFacts, SystemInfo, backing_filesystem, host_facts
@@ -40,7 +42,10 @@ from sampan.runtime.runtimes import version
 from sampan.server.app import ApiServer
 from sampan.server.routers.events import EventsRouter
 from sampan.server.routers.networks import NetworksRouter
+from sampan.server.routers.plugins import PluginsRouter
+from sampan.server.routers.services import ServicesRouter
 from sampan.server.routers.swarm import SwarmRouter
+from sampan.server.routers.swarm_files import SwarmFilesRouter
 from sampan.server.routers.system import SystemRouter
 from sampan.server.routers.unbuilt import unbuilt
 from sampan.server.routers.volumes import VolumesRouter
@@ -89,10 +94,13 @@ class Daemon:
         await parts.network.finish_restore()
         builds = await make_builds(core, parts, images, registries)
         self._core, self._parts, self._registries = core, parts, registries
+        swarming = Swarming(core, parts, images, containers)
+        self._swarm = swarming.face
         self._system = SystemInfo(
             facts=await workers.run(self._facts),
             host=host_facts(),
             tally=Tallies(core.containers, storage.images),
+            swarm=self._swarm.standing,
         )
         routes = [
             *self._system_routes(containers, images, builds, registries),
@@ -105,6 +113,7 @@ class Daemon:
         self.server = ApiServer([*routes, *unbuilt(routes)])
         stack.push_async_callback(self.server.close)
         stack.callback(core.events.close)
+        await swarming.start(stack, self._system)
 
     def _system_routes(
         self, containers: Containers, images: Images, builds: Building, registries: Registries
@@ -132,8 +141,13 @@ class Daemon:
             *system.routes(),
             *EventsRouter(events=core.events).routes(),
             *VolumesRouter(volumes=parts.volumes).routes(),
-            *NetworksRouter(networks=networks, connector=containers.connections).routes(),
-            *SwarmRouter().routes(),
+            *NetworksRouter(
+                networks=AllNetworks(networks, self._swarm), connector=containers.connections
+            ).routes(),
+            *SwarmRouter(swarm=self._swarm).routes(),
+            *ServicesRouter(swarm=self._swarm).routes(),
+            *SwarmFilesRouter(swarm=self._swarm).routes(),
+            *PluginsRouter().routes(),
         ]
 
     def _facts(self) -> EngineFacts:
@@ -172,6 +186,8 @@ class Daemon:
             labels=config.labels,
             insecure_registries=config.insecure_registries,
             registry_mirrors=config.registry_mirrors,
+            registries=config.registries,
+            default_registry=config.default_registry,
         )
         self._registries.reconfigure(registry_settings(self._config, dict(os.environ)))
         facts = self._facts()

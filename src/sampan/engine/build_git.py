@@ -2,37 +2,23 @@
 
     init -> fetch --depth 1 REF -> checkout -> submodules -> (without .git) -> a plain directory
 
-The repository is a stranger's. So: no configuration but ours, no hooks, no questions (credentials
-are nobody's), only network protocols (a submodule can't name a file of this machine), arguments as
-lists, refs that can't be options. The commands are one process group, which is killed when the
-build is cancelled. The folder that is asked for is looked up inside the clone, links included.
+The repository is a stranger's: lib/git.py says what that means. Only network protocols (a submodule
+can't name a file of this machine), refs that can't be options. The folder that is asked for is
+looked up inside the clone, links included.
 """
 
-import asyncio
 import os
-import re
 import shutil
-import signal
-from asyncio.subprocess import DEVNULL, PIPE
-from contextlib import suppress
 from pathlib import Path
 
 from sampan.builder.git_url import GitUrl
 from sampan.errors import InvalidArgument, Unavailable, Unsupported
-from sampan.lib.cleanup import shielded
+from sampan.lib.git import Git, GitFailed
+from sampan.lib.git import GitMissing as ProgramMissing
 from sampan.lib.ids import random_id
 from sampan.lib.workers import Workers
 from sampan.linux import mounts
 
-_PROTOCOLS = ("http", "https", "git", "ssh")
-_SETTINGS = (
-    *("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.autocrlf=false"),
-    *("credential.helper=", "protocol.allow=never", "init.defaultBranch=main"),
-    *("advice.detachedHead=false", "gc.auto=0", "core.sshCommand=ssh -oBatchMode=yes"),
-    *(f"protocol.{name}.allow=always" for name in _PROTOCOLS),
-)
-_PASSED_ON = re.compile(r"(?i)(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)|GIT_SSL_CAINFO|PATH")
-_SAID_BYTES = 4096
 _SHALLOW = ("--depth", "1")
 _NOT_SHALLOW = "does not support shallow"
 
@@ -103,18 +89,8 @@ class GitClones:
 
 class _Git:
     def __init__(self, repository: Path, *, home: Path, remote: str) -> None:
-        self._repository = repository
+        self._git = Git(repository, home=home)
         self._remote = remote
-        self._env = {
-            **{name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)},
-            "HOME": str(home),
-            "LC_ALL": "C",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_ASKPASS": "/bin/false",
-            "GIT_ALLOW_PROTOCOL": ":".join(_PROTOCOLS),
-        }
 
     async def shallow(self, *arguments: str, last: tuple[str, ...]) -> None:
         """Without history, where the server can do that (plain files over HTTP can't)."""
@@ -127,32 +103,12 @@ class _Git:
 
     async def run(self, *arguments: str) -> str:
         """Standard output. Raises CloneFailed with what git says."""
-        settings = [word for setting in _SETTINGS for word in ("-c", setting)]
         try:
-            process = await asyncio.create_subprocess_exec(
-                "git",
-                *settings,
-                *arguments,
-                cwd=self._repository,
-                env=self._env,
-                stdin=DEVNULL,
-                stdout=PIPE,
-                stderr=PIPE,
-                start_new_session=True,
-            )
-        except FileNotFoundError as error:
+            return await self._git.run(*arguments)
+        except ProgramMissing as error:
             raise GitMissing from error
-        try:
-            output, said = await process.communicate()
-        except BaseException:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await shielded(process.wait, what="git of a cancelled build")
-            raise
-        if process.returncode:
-            reason = said[-_SAID_BYTES:].decode("utf-8", "replace").strip()
-            raise CloneFailed(self._remote, reason or f"git {arguments[0]} failed")
-        return output.decode("utf-8", "replace")
+        except GitFailed as error:
+            raise CloneFailed(self._remote, error.message) from error
 
 
 def _finish(repository: Path, subdir: str, keep_git_dir: bool) -> Path:

@@ -35,9 +35,18 @@ class EventLog:
         self._live: Broadcaster[Event] = Broadcaster()
 
     def publish(
-        self, kind: str, action: str, actor_id: str, attributes: Mapping[str, str] | None = None
+        self,
+        kind: str,
+        action: str,
+        actor_id: str,
+        attributes: Mapping[str, str] | None = None,
+        *,
+        scope: str = "local",
+        time_ns: int = 0,
     ) -> None:
-        event = Event(kind, action, actor_id, dict(attributes or {}))
+        """`time_ns` 0: now."""
+        moment = time_ns or gotime.now_ns()
+        event = Event(kind, action, actor_id, dict(attributes or {}), scope, moment)
         self._history.append(event)
         self._live.publish(event)
 

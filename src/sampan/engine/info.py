@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sampan.lib import gotime
+from sampan.wire.swarm_views import SwarmStanding
 from sampan.wire.system import (
     AddressPool,
     Commit,
@@ -73,7 +74,7 @@ class EngineFacts:
     backing_filesystem: str = "extfs"
     logging_driver: str = "json-file"
     log_drivers: Sequence[str] = ("json-file", "local", "none")
-    network_drivers: Sequence[str] = ("bridge", "host", "null")
+    network_drivers: Sequence[str] = ("bridge", "host", "ipvlan", "macvlan", "null", "overlay")
     volume_drivers: Sequence[str] = ("local",)
     runtimes: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     default_runtime: str = "crun"
@@ -129,11 +130,13 @@ class SystemInfo:
         host: HostFacts,
         tally: Callable[[], Tally],
         listeners: Callable[[], int] = lambda: 0,
+        swarm: Callable[[], SwarmStanding] = SwarmStanding,
     ) -> None:
         self._facts = facts
         self._host = host
         self._tally = tally
         self._listeners = listeners
+        self._swarm = swarm
 
     def reload(self, facts: EngineFacts) -> None:
         """Take over what a reload of the configuration changed."""
@@ -142,6 +145,10 @@ class SystemInfo:
     @property
     def facts(self) -> EngineFacts:
         return self._facts
+
+    def standing(self) -> SwarmStanding:
+        """This node's part in a swarm."""
+        return self._swarm()
 
     def version(self) -> Version:
         host = self._host
@@ -222,6 +229,7 @@ class SystemInfo:
             },
             DefaultRuntime=facts.default_runtime,
             InitBinary=facts.init_binary,
+            Swarm=self._swarm(),
             RuncCommit=Commit(ID=facts.component_versions.get(facts.default_runtime, "")),
             SecurityOptions=_security_options(facts),
             DefaultAddressPools=[

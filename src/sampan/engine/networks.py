@@ -89,7 +89,9 @@ class Networks:
             raise InvalidFilter("until", until[0]) from error
         removed = []
         for network in await self._service.list():
-            if network.predefined or network.id in used:
+            if network.predefined or network.scope != "local" or network.id in used:
+                continue
+            if await self._service.containers_on(network.id):  # ways out of overlay networks
                 continue
             if before_ns is not None and network.created_ns >= before_ns:
                 continue
@@ -102,7 +104,11 @@ class Networks:
     async def _containers_on(self, network: Network) -> dict[str, NetworkContainer]:
         endpoints = await self._service.containers_on(network.id)
         return {
-            container_id: _container_view(self._containers.name_of(container_id), endpoint)
+            container_id: _container_view(
+                # networking's own sandboxes and outlets are no containers' by name
+                endpoint.container_name or self._containers.name_of(container_id),
+                endpoint,
+            )
             for container_id, endpoint in endpoints.items()
         }
 

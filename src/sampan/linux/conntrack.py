@@ -10,6 +10,8 @@ Message layout: <linux/netfilter/nfnetlink_conntrack.h>.
 import errno
 import socket
 import struct
+from collections.abc import Callable
+from ipaddress import ip_address
 
 from sampan.linux.rtmessages import ACK, ERROR, HEADER, REQUEST, attributes
 
@@ -18,16 +20,27 @@ _NEW, _GET, _DELETE = 0x100, 0x101, 0x102  # NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL
 _DUMP = 0x300
 _TUPLE_ORIG = 1
 _TUPLE_IP, _TUPLE_PROTO = 1, 2
+_IPV4_DST = 2
 _PROTO_NUM, _PROTO_DST_PORT = 1, 3
 _NESTED = 0x8000
 
 
 def forget_udp_port(port: int, family: socket.AddressFamily = socket.AF_INET) -> int:
     """Drop the UDP flows of a family whose clients sent to `port`; returns how many there were."""
+    return _forget(family, lambda flow: _sent_to(flow, port))
+
+
+def forget_udp_address(address: str) -> int:
+    """Drop the UDP flows whose clients sent to an IPv4 address; returns how many there were."""
+    packed = ip_address(address).packed
+    return _forget(socket.AF_INET, lambda flow: _is_udp(flow) and _addressed(flow) == packed)
+
+
+def _forget(family: socket.AddressFamily, chosen: Callable[[bytes], bool]) -> int:
     kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
     with socket.socket(socket.AF_NETLINK, kind, _NETLINK_NETFILTER) as channel:
         channel.bind((0, 0))
-        flows = [flow for flow in _dump(channel, family) if _sent_to(flow, port)]
+        flows = [flow for flow in _dump(channel, family) if chosen(flow)]
         for flow in flows:
             _delete(channel, family, flow)
     return len(flows)
@@ -55,6 +68,15 @@ def _dump(channel: socket.socket, family: socket.AddressFamily) -> list[bytes]:
             values = attributes(data[: offset + length], offset + HEADER.size + 4)
             found += [value for name, value in values if name == _TUPLE_ORIG]
             offset += (length + 3) & ~3
+
+
+def _is_udp(flow: bytes) -> bool:
+    proto = dict(attributes(dict(attributes(flow)).get(_TUPLE_PROTO, b"")))
+    return proto.get(_PROTO_NUM) == bytes([socket.IPPROTO_UDP])
+
+
+def _addressed(flow: bytes) -> bytes:
+    return dict(attributes(dict(attributes(flow)).get(_TUPLE_IP, b""))).get(_IPV4_DST, b"")
 
 
 def _sent_to(flow: bytes, port: int) -> bool:

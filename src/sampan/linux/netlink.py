@@ -65,7 +65,7 @@ class Netlink:
             yield kind, sequence, data[offset + HEADER.size : offset + length]
             offset += (length + 3) & ~3
 
-    def _ask(self, request: Request) -> list[bytes]:
+    def ask(self, request: Request) -> list[bytes]:
         """The bodies of the answers: one, or as many as a dump has."""
         self._sequence += 1
         self._socket.send(request.pack(self._sequence))
@@ -83,11 +83,11 @@ class Netlink:
                 return found
 
     def links(self) -> list[rtmessages.Link]:
-        return [rtmessages.parse_link(body) for body in self._ask(rtmessages.get_links())]
+        return [rtmessages.parse_link(body) for body in self.ask(rtmessages.get_links())]
 
     def find_link(self, name: str) -> rtmessages.Link | None:
         try:
-            return rtmessages.parse_link(self._ask(rtmessages.get_link(name))[0])
+            return rtmessages.parse_link(self.ask(rtmessages.get_link(name))[0])
         except NetlinkError as error:
             if error.errno == errno.ENODEV:
                 return None
@@ -101,16 +101,16 @@ class Netlink:
 
     def addresses(self, index: int | None = None) -> list[tuple[int, rtmessages.Interface]]:
         """(interface's index, address) pairs, of one interface or of all."""
-        parsed = map(rtmessages.parse_address, self._ask(rtmessages.get_addresses()))
+        parsed = map(rtmessages.parse_address, self.ask(rtmessages.get_addresses()))
         return [entry for entry in parsed if entry and index in {None, entry[0]}]
 
     def routes(self, version: int = 4) -> list[rtmessages.Route]:
         """The unicast routes of the main table; the default one has prefix length 0."""
-        parsed = map(rtmessages.parse_route, self._ask(rtmessages.get_routes(version)))
+        parsed = map(rtmessages.parse_route, self.ask(rtmessages.get_routes(version)))
         return [route for route in parsed if route]
 
     def claimed(self, version: int = 4) -> list[rtmessages.Net]:
         """Destinations that any routing table knows, but for defaults (and halves of one)."""
-        bodies = self._ask(rtmessages.get_routes(version))
+        bodies = self.ask(rtmessages.get_routes(version))
         parsed = (rtmessages.parse_route(body, claims=True) for body in bodies)
         return [way.destination for way in parsed if way and way.destination.prefixlen > 1]

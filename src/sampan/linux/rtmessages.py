@@ -66,6 +66,7 @@ class Link:
     master: int  # index of the bridge, or 0
     mac: str
     mtu: int
+    far_index: int = 0  # of what it is a face of, or the other end of a pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,4 +389,5 @@ def parse_link(body: bytes) -> Link:
         master=struct.unpack("=I", values.get(_IFLA_MASTER, b"\0" * 4))[0],
         mac=values.get(_IFLA_ADDRESS, b"").hex(":"),
         mtu=struct.unpack("=I", values.get(_IFLA_MTU, b"\0" * 4))[0],
+        far_index=struct.unpack("=I", values.get(_IFLA_LINK, b"\0" * 4))[0],
     )

@@ -21,7 +21,6 @@ from sampan.network import bridge, endpoints, sandbox
 from sampan.network.addresses import Addresses
 from sampan.network.ipam import AddressInUse
 from sampan.network.model import (
-    BRIDGE,
     IPVLAN,
     OPTION_ICC,
     OPTION_IPVLAN_FLAG,
@@ -73,7 +72,7 @@ class Attachments:
                 mac="" if network.driver == IPVLAN else request.mac or bridge.mac_of(endpoint.ipv4),
                 direct=network.routed and network.leads_outside,
             )
-            if network.driver == BRIDGE:
+            if not network.on_parent:
                 name = f"{self._settings.veth_prefix}{endpoint.id}"[:_IFNAMSIZ]
                 endpoint = replace(endpoint, host_interface=name)
             outward = endpoints.gateway_endpoint([*present, endpoint])
@@ -173,6 +172,10 @@ class Attachments:
         if endpoint.host_interface:
             for text in filter(None, (endpoint.ipv4, endpoint.ipv6)):
                 self._fading[text] = endpoint.host_interface
+
+    def interface_at(self, index: int) -> str:
+        """The name of the host's interface with this index; "" if it is gone."""
+        return next((link.name for link in self._netlink.links() if link.index == index), "")
 
     def take_up(self, network: Network, endpoint: Endpoint) -> None:
         """An endpoint that an earlier daemon attached."""

@@ -15,7 +15,7 @@ from sampan.linux import rtmessages as rt
 from sampan.linux.netlink import Netlink
 from sampan.linux.rtmessages import NetlinkError
 from sampan.linux.sysctl import ensure_sysctl
-from sampan.network.model import OPTION_ICC, OPTION_MASQUERADE, OPTION_MTU, Network
+from sampan.network.model import OPTION_ICC, OPTION_MASQUERADE, OPTION_MTU, OVERLAY, Network
 from sampan.network.ruleset import BridgeRules
 
 log = logging.getLogger(__name__)
@@ -105,6 +105,8 @@ def remove_bridge(netlink: Netlink, network: Network) -> None:
 
 
 def firewall_rules(network: Network) -> BridgeRules:
+    if network.driver == OVERLAY:  # frames go through as they are: no address of ours is in it
+        return BridgeRules(name=network.bridge_name)
     subnets = {ip_network(pool.subnet).version: pool.subnet for pool in network.live_pools}
     return BridgeRules(
         name=network.bridge_name,

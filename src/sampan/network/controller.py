@@ -11,7 +11,7 @@ can fail undoes the ones before it; `destroy` may be called at any time, any num
 
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from sampan.network.attachments import Attachments
 from sampan.network.model import (
     BRIDGE,
     OPTION_HOST_IP,
+    OVERLAY,
     Endpoint,
     EndpointRequest,
     Network,
@@ -35,8 +36,10 @@ from sampan.network.model import (
 )
 from sampan.network.names import HOST_NAMES, NameTable, View
 from sampan.network.networks import NetworkTable
+from sampan.network.outlets import Outlets
 from sampan.network.provision import Provisioner
 from sampan.network.publisher import Publisher, Target
+from sampan.network.vips import VirtualAddresses
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +68,8 @@ class Controller:
         attachments: Attachments,
         publisher: Publisher,
         names: NameTable,
+        outlets: Outlets,
+        vips: VirtualAddresses,
     ) -> None:
         self._settings = settings
         self._table = table
@@ -72,6 +77,8 @@ class Controller:
         self._attachments = attachments
         self._publisher = publisher
         self._names = names
+        self._outlets = outlets
+        self._vips = vips
         self._sandboxes: dict[str, Sandbox] = {}
 
     def view(self, container_id: str) -> View:
@@ -163,9 +170,23 @@ class Controller:
                 endpoint = self._attachments.attach(found.path, present, network, endpoint, request)
                 undo.callback(self._attachments.withdraw, found.path, present, endpoint)
             undo.callback(self._forget, found, endpoint)
+            if network.driver == OVERLAY:
+                undo.callback(self._vips.leave, found.path, network.id)
+                self._vips.enter(container_id, found.path, network.id)
             self._enter(container_id, found, endpoint)
+            self._ensure_outlet(container_id, found)
             undo.pop_all()
         return endpoint
+
+    def _ensure_outlet(self, container_id: str, found: Sandbox) -> None:
+        """An outlet for a sandbox that needs one, none for one that doesn't (see `outlets`)."""
+        present = list(found.endpoints.values())
+        outlet, wanted = self._outlets.find(present), self._outlets.wanted(present)
+        if wanted and endpoints.gateway_endpoint(present) is None:
+            outlet = self._outlets.attach(container_id, found.path, present)
+            self._enter(container_id, found, outlet)
+        elif outlet and not wanted:
+            self._take_out(container_id, found, outlet)
 
     def _forget(self, found: Sandbox, endpoint: Endpoint) -> None:
         found.endpoints.pop(endpoint.network_id, None)
@@ -188,8 +209,15 @@ class Controller:
         found = self._sandboxes.get(container_id)
         if found is None or network.id not in found.endpoints:
             raise NotConnected(container_id, network)
-        before = endpoints.gateway_endpoint(found.endpoints.values())
         endpoint = found.endpoints[network.id]
+        self._take_out(container_id, found, endpoint)
+        if network.driver == OVERLAY:
+            self._vips.leave(found.path, network.id)
+        self._ensure_outlet(container_id, found)
+        return endpoint
+
+    def _take_out(self, container_id: str, found: Sandbox, endpoint: Endpoint) -> None:
+        before = endpoints.gateway_endpoint(found.endpoints.values())
         self._forget(found, endpoint)
         if self._publisher.target(container_id) == Target(endpoint.ipv4, endpoint.ipv6):
             self._publisher.redirect(container_id, self._ports_target(found))
@@ -197,7 +225,6 @@ class Controller:
         after = endpoints.gateway_endpoint(found.endpoints.values())
         if before is endpoint and after:
             sandbox.set_gateways(found.path, after.interface, endpoints.gateways(after))
-        return endpoint
 
     def _ports_target(self, found: Sandbox) -> Target:
         """Where published ports lead: into the network that leads outside, if it is a bridge."""
@@ -230,20 +257,26 @@ class Controller:
         found = self._sandboxes.get(container_id)
         if found is None:
             return {}
+        outlet = self._outlets.find(found.endpoints.values())
         for network_id, endpoint in found.endpoints.items():
+            if endpoint is outlet:
+                continue
             old = endpoint.container_name
             names = tuple(name if known == old else known for known in endpoint.dns_names)
             endpoint = replace(endpoint, dns_names=names, container_name=name)
             found.endpoints[network_id] = endpoint
             if names:
                 self._names.add(endpoint)
-        return dict(found.endpoints)
+        return {key: end for key, end in found.endpoints.items() if end is not outlet}
 
     # --- ports -------------------------------------------------------------------------------
 
     def publish(
         self, container_id: str, endpoint: Endpoint, requests: Sequence[PortRequest]
     ) -> tuple[PublishedPort, ...]:
+        if endpoint.driver == OVERLAY:
+            found = self._sandboxes[container_id]
+            endpoint = endpoints.gateway_endpoint(found.endpoints.values()) or endpoint
         network = self._table.get(endpoint.network_id)
         target = Target(endpoint.ipv4, endpoint.ipv6)
         if network.driver != BRIDGE or network.internal or not any(target):
@@ -258,6 +291,14 @@ class Controller:
         """Where a relay leads now: IPv6 first, as clients came that way. From any thread."""
         target = self._publisher.target(container_id)
         return target.ipv6 or target.ipv4
+
+    def interface_at(self, index: int) -> str:
+        """The name of the host's interface with this index; "" if it is gone."""
+        return self._attachments.interface_at(index)
+
+    def unpublish_ports(self, container_id: str, ports: Collection[tuple[str, int]]) -> None:
+        """Only these (protocol, host port)."""
+        self._publisher.withdraw_ports(container_id, ports)
 
     def unpublish(self, container_id: str) -> None:
         self._publisher.withdraw(container_id)
@@ -277,7 +318,18 @@ class Controller:
                 network = self._table.get(endpoint.network_id)
                 self._attachments.take_up(network, endpoint)
                 self._enter(container_id, found, endpoint)
+                if network.driver == OVERLAY:
+                    self._vips.enter(container_id, path, network.id)
+        self._restore_outlet(container_id, found)
         self._publisher.restore(container_id, self._ports_target(found), ports)
+
+    def _restore_outlet(self, container_id: str, found: Sandbox) -> None:
+        if not self._outlets.wanted(found.endpoints.values()):
+            return
+        outlet = self._outlets.take_up(container_id, found.path)
+        if outlet:
+            self._enter(container_id, found, outlet)
+        self._ensure_outlet(container_id, found)
 
     def drop_strays(self) -> None:
         """Sandboxes that no restored container has: their containers ended without us."""

@@ -73,6 +73,12 @@ def dns_names(
     """Everything that resolves to the container in `network`; nothing on the default bridge."""
     if not network.user_defined:
         return ()
+    return all_names(container_id, container_name, aliases, hostname)
+
+
+def all_names(
+    container_id: str, container_name: str, aliases: Iterable[str], hostname: str
+) -> tuple[str, ...]:
     names = [container_name, *aliases, short(container_id), hostname]
     return tuple({name: None for name in names if name})
 

@@ -14,6 +14,8 @@ from sampan.errors import Denied, InvalidArgument, NotFound
 
 BRIDGE, HOST, NONE = "bridge", "host", "none"
 MACVLAN, IPVLAN = "macvlan", "ipvlan"
+OVERLAY = "overlay"  # the swarm's
+GATEWAY_NETWORK = "docker_gwbridge"  # see outlets
 PREDEFINED = (BRIDGE, HOST, NONE)
 NULL_DRIVER = "null"
 DRIVERS = (BRIDGE, HOST, NULL_DRIVER, MACVLAN, IPVLAN)
@@ -62,6 +64,8 @@ class NetworkSettings:
     host_gateway_ip: str = ""  # what "host-gateway" means; "": the default bridge's address
     default_address_pools: tuple[tuple[str, int], ...] = DEFAULT_ADDRESS_POOLS
     veth_prefix: str = "veth"
+    overlay_prefix: str = "ov"  # of bridges and tunnels of overlay networks
+    topology_path: Path | None = None  # where the swarm's last word is kept; None: nowhere
     ip_forward: bool = True  # switch forwarding on if it is off
     icc: bool = True
     masquerade: bool = True
@@ -130,7 +134,7 @@ class Network:
     @property
     def addressed(self) -> bool:
         """Its endpoints have interfaces and addresses."""
-        return self.driver == BRIDGE or self.on_parent
+        return self.driver in {BRIDGE, OVERLAY} or self.on_parent
 
     @property
     def on_parent(self) -> bool:
@@ -139,8 +143,12 @@ class Network:
 
     @property
     def leads_outside(self) -> bool:
-        """On a parent that isn't the user's choice there is nothing outside."""
-        return not self.internal and (not self.on_parent or OPTION_PARENT in self.options)
+        """On a parent that isn't the user's choice there is nothing outside; nor in an overlay."""
+        return (
+            self.driver != OVERLAY
+            and not self.internal
+            and (not self.on_parent or OPTION_PARENT in self.options)
+        )
 
     @property
     def routed(self) -> bool:

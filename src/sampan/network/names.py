@@ -34,6 +34,7 @@ class NameTable:
     def __init__(self) -> None:
         self._names: dict[str, _Table] = {}
         self._addresses: dict[str, Mapping[str, Endpoint]] = {}
+        self._far: dict[str, tuple[_Table, Mapping[str, Endpoint]]] = {}
 
     def add(self, endpoint: Endpoint) -> None:
         """Register all names of `endpoint`; what an endpoint of that id had before is replaced."""
@@ -65,15 +66,25 @@ class NameTable:
             self._names.pop(network, None)
             self._addresses.pop(network, None)
 
+    def set_far(self, network: str, names: _Table, addresses: Mapping[str, Endpoint]) -> None:
+        """What the swarm says of a network: goes before the endpoints of this node."""
+        self._far[network] = names, addresses
+
+    def drop_far(self, network: str) -> None:
+        self._far.pop(network, None)
+
+    def _find(self, network: str, name: str) -> tuple[Endpoint, ...] | None:
+        far, _ = self._far.get(network, (_EMPTY, {}))
+        return far.get(name) or self._names.get(network, _EMPTY).get(name)
+
     def resolve(self, view: View, name: str) -> tuple[Endpoint, ...]:
         """Endpoints called `name` (or `name.network`) as seen from a sandbox; () if none is."""
         wanted = name.rstrip(".").lower()
         wanted = view.links.get(wanted, wanted)
         for network, network_name in view.networks.items():
-            names = self._names.get(network, _EMPTY)
-            found = names.get(wanted)
+            found = self._find(network, wanted)
             if found is None:
-                found = names.get(wanted.removesuffix(f".{network_name.lower()}"))
+                found = self._find(network, wanted.removesuffix(f".{network_name.lower()}"))
             if found:
                 return found
         return ()
@@ -81,7 +92,8 @@ class NameTable:
     def reverse(self, view: View, address: str) -> str:
         """`name.network` of the endpoint that has `address`, or ""."""
         for network, network_name in view.networks.items():
-            found = self._addresses.get(network, {}).get(address)
+            _, far = self._far.get(network, (_EMPTY, {}))
+            found = far.get(address) or self._addresses.get(network, {}).get(address)
             if found and found.dns_names:
                 return f"{found.dns_names[0]}.{network_name}"
         return ""

@@ -43,6 +43,10 @@ class NetworkTable:
     def find_name(self, name: str) -> Network | None:
         return next((entry for entry in self._networks.values() if entry.name == name), None)
 
+    def find(self, identifier: str) -> Network | None:
+        """By full id."""
+        return self._networks.get(identifier)
+
     def get(self, text: str) -> Network:
         """By id, name or unique beginning of an id, in this order."""
         found = self._networks.get(text) or self.find_name(text)

@@ -19,7 +19,7 @@ from sampan.lib.log import fields
 from sampan.linux.netlink import Netlink
 from sampan.linux.rtmessages import NetlinkError
 from sampan.linux.sysctl import ensure_ipv6_forwarding, ensure_sysctl
-from sampan.network import bridge, parents
+from sampan.network import bridge, overlay_device, parents
 from sampan.network.addresses import Addresses
 from sampan.network.files import nameservers
 from sampan.network.firewall import Firewall
@@ -36,6 +36,7 @@ from sampan.network.model import (
     OPTION_ICC,
     OPTION_MASQUERADE,
     OPTION_MTU,
+    OVERLAY,
     Network,
     NetworkSettings,
     NetworkSpec,
@@ -65,6 +66,7 @@ class Provisioner:
         self._addresses = addresses
         self._now_ns = now_ns
         self._indexes: dict[str, int] = {}  # network id -> bridge's interface index
+        self.underlay = overlay_device.Underlay()
 
     def start(self) -> None:
         if self._settings.ip_forward:
@@ -77,6 +79,8 @@ class Provisioner:
         for network in self._table.standing():
             try:
                 self._stand_up(network)
+            except Unavailable as reason:
+                log.info(fields("network.waits", network=network.name, reason=reason.message))
             except (OSError, SampanError):  # one broken network must not keep the others down
                 log.exception(fields("network.failed", network=network.name))
 
@@ -88,6 +92,8 @@ class Provisioner:
             undo.callback(self._indexes.pop, network.id, None)
             if network.on_parent:
                 self._hang_on_parent(network, undo)
+            elif network.driver == OVERLAY:
+                self._raise_overlay(network, undo)
             else:
                 self._raise_bridge(network, undo)
             undo.pop_all()
@@ -105,6 +111,34 @@ class Provisioner:
         rules = (self._firewall.remove_bridge, network.bridge_name)
         undo.callback(attempted, *rules, what="undo a bridge's rules")
         self._firewall.add_bridge(bridge.firewall_rules(network))
+
+    def _raise_overlay(self, network: Network, undo: ExitStack) -> None:
+        index = overlay_device.ensure_overlay(self._netlink, network, self.underlay, undo)
+        self._indexes[network.id] = index
+        rules = (self._firewall.remove_bridge, network.bridge_name)
+        undo.callback(attempted, *rules, what="undo a bridge's rules")
+        self._firewall.add_bridge(bridge.firewall_rules(network))
+
+    def adopt(self, network: Network) -> None:
+        """A network of the swarm: documented, standing, and as it is described now."""
+        known = self._table.find(network.id)
+        if known != network:
+            self._table.put(network)
+        if network.id in self._indexes:
+            with ExitStack() as undo:
+                overlay_device.ensure_overlay(self._netlink, network, self.underlay, undo)
+                undo.pop_all()
+            return
+        try:
+            self._stand_up(network)
+        except BaseException:
+            if known is None:
+                attempted(self._table.remove, network, what="undo a network")
+            raise
+
+    def retire(self, network: Network) -> None:
+        """The swarm's network isn't used here any more; nobody is connected."""
+        self._take_down(network)
 
     def _uplinks(self) -> list[str]:
         """The interfaces of the host's IPv6 default routes."""
@@ -176,6 +210,8 @@ class Provisioner:
             self._leave_parent(network)
         else:
             self._firewall.remove_bridge(network.bridge_name)
+            if network.driver == OVERLAY:
+                overlay_device.remove_vxlan(self._netlink, network)
             bridge.remove_bridge(self._netlink, network)
         self._addresses.close(network.id)
         self._indexes.pop(network.id, None)
@@ -192,6 +228,8 @@ class Provisioner:
         """Every bridge that is ours; the documents stay."""
         for network in self._table.standing():
             remove = parents.remove_parent if network.on_parent else bridge.remove_bridge
+            if network.driver == OVERLAY:
+                remove = overlay_device.remove_overlay
             try:
                 remove(self._netlink, network)
             except NetlinkError as failure:

@@ -11,7 +11,7 @@ address of the host for a container without one) `relay` carries: `doors` are it
 
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
@@ -148,6 +148,21 @@ class Publisher:
         self._firewall.add_ports(fresh)
         self._firewall.remove_ports([rule for rule in old if rule.key not in replaced])
         self._forget_flows(publication)
+
+    def withdraw_ports(self, container_id: str, ports: Collection[tuple[str, int]]) -> None:
+        """Only these (protocol, host port); the others go on."""
+        publication = self._publications.get(container_id)
+        if publication is None:
+            return
+        going = [one for one in publication.ports if (one[0].proto, one[0].port) in ports]
+        gone = Publication(going, publication.target)
+        publication.ports = [one for one in publication.ports if one not in going]
+        try:
+            self._firewall.remove_ports(gone.rules())
+            self._forget_flows(gone)
+        finally:
+            for reservation, _ in going:
+                self._reservations.release(reservation)
 
     def withdraw(self, container_id: str) -> None:
         publication = self._publications.pop(container_id, None)

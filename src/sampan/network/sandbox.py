@@ -11,7 +11,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv6Interface, ip_address
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address
 from pathlib import Path
 
 from sampan.errors import Unsupported
@@ -71,6 +71,16 @@ class Attachment:
     addresses: Sequence[IPv4Interface | IPv6Interface]
     gateways: Sequence[str]  # default routes that go through it
     mtu: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """An interface in a sandbox; `far_index` is its other end, in the host's namespace."""
+
+    name: str
+    mac: str
+    address: str  # with prefix length
+    far_index: int
 
 
 def create_sandbox(path: Path) -> None:
@@ -186,6 +196,16 @@ def detach_inside(path: Path, name: str) -> None:
         link = inside.find_link(name)
         if link is not None:
             inside.execute(rtmessages.delete_link(link.index))
+
+
+def find_face(path: Path, subnet: IPv4Network | IPv6Network) -> Face | None:
+    """The interface that has an address of `subnet`."""
+    with namespaces.entered_path(path), Netlink() as inside:
+        for index, entry in inside.addresses():
+            if entry.ip in subnet:
+                link = next(one for one in inside.links() if one.index == index)
+                return Face(link.name, link.mac, str(entry), link.far_index)
+    return None
 
 
 def set_gateways(path: Path, name: str, gateways: Sequence[str]) -> None:

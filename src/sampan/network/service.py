@@ -15,28 +15,29 @@ its call is done.
 
 import asyncio
 import logging
-import socket
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import anyio
 
-from sampan.errors import SampanError
+from sampan.errors import SampanError, Unsupported
 from sampan.lib.gotime import now_ns
 from sampan.lib.log import fields
 from sampan.linux.netlink import Netlink
 from sampan.linux.nft import Nft
 from sampan.linux.nfwatch import RulesetWatch
 from sampan.network.addresses import Addresses
+from sampan.network.attacher import Attacher
 from sampan.network.attachments import Attachments
 from sampan.network.controller import Controller
-from sampan.network.dns_server import SandboxResolver, open_here
+from sampan.network.endpoints import all_names
 from sampan.network.firewall import Firewall
-from sampan.network.host_resolver import UpstreamServers
+from sampan.network.mesh import Mesh
 from sampan.network.model import (
     BRIDGE,
     Endpoint,
@@ -44,14 +45,20 @@ from sampan.network.model import (
     Network,
     NetworkSettings,
     NetworkSpec,
+    NoSuchNetwork,
     PortRequest,
     PublishedPort,
 )
 from sampan.network.names import NameTable
 from sampan.network.networks import Documents, NetworkTable
+from sampan.network.outlets import Outlets
+from sampan.network.overlay import Overlays
+from sampan.network.overlay_model import Topology
 from sampan.network.provision import Provisioner
 from sampan.network.publisher import Publisher
 from sampan.network.relay import Relay
+from sampan.network.resolvers import Resolvers
+from sampan.network.vips import VirtualAddresses
 
 log = logging.getLogger(__name__)
 
@@ -67,15 +74,14 @@ class NetworkService:
         self._table = NetworkTable(documents)
         self._names = NameTable()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="network")
-        self._resolvers: dict[str, SandboxResolver] = {}
+        self._resolvers = Resolvers(self._names, self._call)
         self._relays: dict[str, list[Relay]] = {}
-        self._explicit_dns: dict[str, tuple[str, ...]] = {}
-        self._upstream = UpstreamServers()
         self._repair: asyncio.Task[None] | None = None
         self._legacy: asyncio.Task[None] | None = None
         self._damaged = False  # others changed our table
         self._rearranged = False  # others changed chains or rules of theirs
         self._started = False
+        self.attacher: Attacher | None = None  # of a node that is in a swarm
 
     async def _call(
         self, function: Callable[..., Result], *args: object, **kwargs: object
@@ -113,19 +119,36 @@ class NetworkService:
             now_ns=now_ns,
         )
         self._provisioner.start()
+        attachments = Attachments(
+            settings=self._settings,
+            provisioner=self._provisioner,
+            addresses=addresses,
+            netlink=self._netlink,
+        )
+        outlets = Outlets(table=self._table, provisioner=self._provisioner, attachments=attachments)
+        vips = VirtualAddresses()
         self._controller = Controller(
             settings=self._settings,
             table=self._table,
             provisioner=self._provisioner,
-            attachments=Attachments(
-                settings=self._settings,
-                provisioner=self._provisioner,
-                addresses=addresses,
-                netlink=self._netlink,
-            ),
+            attachments=attachments,
             publisher=self._publisher,
             names=self._names,
+            outlets=outlets,
+            vips=vips,
         )
+        self._overlays = Overlays(
+            settings=self._settings,
+            table=self._table,
+            provisioner=self._provisioner,
+            netlink=self._netlink,
+            names=self._names,
+            vips=vips,
+            controller=self._controller,
+            outlets=outlets,
+            mesh=Mesh(settings=self._settings, controller=self._controller),
+        )
+        self._overlays.load()
 
     async def close(self, *, remove: bool = False) -> None:
         """Stop serving. With `remove` the bridges and the table go too; else all keeps working."""
@@ -138,14 +161,14 @@ class NetworkService:
             await asyncio.gather(*tasks, return_exceptions=True)
             for container_id in list(self._relays):
                 await self._stop_relays(container_id)
-            for container_id in list(self._resolvers):
-                await self._stop_resolver(container_id)
+            await self._resolvers.aclose()
             await self._call(self._shut, remove=remove)
         self._thread.shutdown()
 
     def _shut(self, *, remove: bool) -> None:
         self._publisher.close()
         if remove:
+            self._overlays.withdraw()
             self._firewall.remove()
             self._provisioner.remove_all()
         self._watch.close()
@@ -203,15 +226,16 @@ class NetworkService:
 
     async def create_sandbox(self, container_id: str, *, dns: Sequence[str] = ()) -> Path:
         """The path of a new namespace with loopback; `dns` are the container's own servers."""
-        await self._stop_resolver(container_id)
-        self._explicit_dns[container_id] = tuple(dns)
+        await self._resolvers.stop(container_id)
+        self._resolvers.expect(container_id, dns)
         return await self._call(self._controller.create_sandbox, container_id)
 
     async def destroy_sandbox(self, container_id: str) -> None:
-        await self._stop_resolver(container_id)
+        await self._resolvers.forget(container_id)
         await self._stop_relays(container_id)
-        self._explicit_dns.pop(container_id, None)
-        await self._call(self._controller.destroy, container_id)
+        await self._call(self._overlays.destroy_sandbox, container_id)
+        if self.attacher:
+            self.attacher.left(container_id)
 
     async def check(self, request: EndpointRequest) -> None:
         """Raise what `join` would raise for a request that can't be right."""
@@ -220,16 +244,43 @@ class NetworkService:
     async def join(
         self, container_id: str, container_name: str, request: EndpointRequest
     ) -> Endpoint:
+        request = await self._placed(container_id, container_name, request)
         endpoint = await self._call(self._controller.join, container_id, container_name, request)
         try:
-            await self._ensure_resolver(container_id, [endpoint])
+            await self._resolvers.ensure(self._controller, container_id, [endpoint])
         except BaseException:
             await self._call(self._controller.leave, container_id, endpoint.network_id)
             raise
         return endpoint
 
     async def leave(self, container_id: str, network_id: str) -> Endpoint:
-        return await self._call(self._controller.leave, container_id, network_id)
+        endpoint = await self._call(self._overlays.leave, container_id, network_id)
+        if self.attacher:
+            self.attacher.left(container_id)
+        return endpoint
+
+    async def _placed(
+        self, container_id: str, name: str, request: EndpointRequest
+    ) -> EndpointRequest:
+        """With the place that the swarm gave, if it is a network of the swarm."""
+        if self.attacher is None or not await self._call(self._overlays.lacks_place, request):
+            return request
+        if request.ipv4 or request.ipv6:
+            raise Unsupported("addresses in networks of a swarm are given by the swarm")
+        names = all_names(container_id, name, request.aliases, request.hostname)
+        place = await self.attacher.attach(request.network_id, container_id, names)
+        return replace(request, network_id=place.network_id, ipv4=place.address)
+
+    async def summon(
+        self, text: str, container_id: str, name: str, aliases: Sequence[str] = ()
+    ) -> Network:
+        """A network that a container is to be connected to: the swarm may have to bring it here."""
+        try:
+            return await self.get(text)
+        except NoSuchNetwork:
+            request = EndpointRequest(text, aliases=tuple(aliases))
+            await self._placed(container_id, name, request)
+            return await self.get(text)
 
     async def rename(self, container_id: str, name: str) -> dict[str, Endpoint]:
         return await self._call(self._controller.rename, container_id, name)
@@ -261,14 +312,25 @@ class NetworkService:
     ) -> None:
         """Take up a running container. Raises NotFound if its namespace is gone."""
         await self._call(self._controller.restore, container_id, endpoints, ports)
-        self._explicit_dns[container_id] = tuple(dns)
-        await self._ensure_resolver(container_id, endpoints)
+        self._resolvers.expect(container_id, dns)
+        await self._resolvers.ensure(self._controller, container_id, endpoints)
         await self._ensure_relays(container_id, ports)
 
     async def finish_restore(self) -> None:
         """All running containers are restored: what nobody has is dropped."""
+        await self._call(self._overlays.resume)
         await self._call(self._controller.drop_strays)
         await self._call(self._firewall.release)
+
+    # --- the swarm's networks ----------------------------------------------------------------
+
+    async def apply(self, topology: Topology, *, thorough: bool = False) -> Sequence[str]:
+        """Bring overlay networks, their names, addresses and the mesh to this state.
+
+        What couldn't be done is told and tried again with the next call; the rest is done. With
+        `thorough` the kernel's state is looked at even where nothing changed.
+        """
+        return await self._call(self._overlays.apply, topology, thorough=thorough)
 
     # --- what rules can't translate ----------------------------------------------------------
 
@@ -285,36 +347,3 @@ class NetworkService:
     async def _stop_relays(self, container_id: str) -> None:
         for relay in self._relays.pop(container_id, ()):
             await relay.aclose()
-
-    # --- names -------------------------------------------------------------------------------
-
-    async def _ensure_resolver(self, container_id: str, endpoints: Sequence[Endpoint]) -> None:
-        """The first network that resolves names brings the sandbox's name server."""
-        if container_id in self._resolvers or not any(end.dns_names for end in endpoints):
-            return
-        udp, tcp = await self._call(self._controller.open_name_server, container_id)
-        explicit = self._explicit_dns.get(container_id, ())
-        resolver = SandboxResolver(
-            udp=udp,
-            tcp=tcp,
-            names=self._names,
-            view=partial(self._controller.view, container_id),
-            servers=(lambda: explicit) if explicit else self._upstream.get,
-            open_socket=partial(self._open_inside, container_id) if explicit else open_here,
-        )
-        try:
-            await resolver.start()
-        except BaseException:
-            await resolver.aclose()
-            raise
-        self._resolvers[container_id] = resolver
-
-    async def _open_inside(
-        self, container_id: str, family: socket.AddressFamily, kind: socket.SocketKind
-    ) -> socket.socket:
-        return await self._call(self._controller.open_socket, container_id, family, kind)
-
-    async def _stop_resolver(self, container_id: str) -> None:
-        resolver = self._resolvers.pop(container_id, None)
-        if resolver:
-            await resolver.aclose()

@@ -75,6 +75,51 @@ def new_root(now: datetime | None = None) -> KeyPair:
     return KeyPair(certificate.public_bytes(serialization.Encoding.PEM), _pem_of(key))
 
 
+def root_from(certificate: str, key: str) -> KeyPair:
+    """A root of the user's. Raises InvalidArgument."""
+    try:
+        root = x509.load_pem_x509_certificate(certificate.encode())
+        private = _load_key(key.encode())
+    except (ValueError, TypeError) as error:
+        raise InvalidArgument("could not parse the signing CA's certificate and key") from error
+    if root.public_key() != private.public_key():
+        raise InvalidArgument("the signing CA's key doesn't belong to its certificate")
+    return KeyPair(certificate.encode(), _pem_of(private))
+
+
+def cross_sign(root: KeyPair, other_certificate: bytes) -> bytes:
+    """The other root as an intermediate: who trusts this root then trusts the other's leaves."""
+    issuer = x509.load_pem_x509_certificate(root.certificate)
+    other = x509.load_pem_x509_certificate(other_certificate)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(other.subject)
+        .issuer_name(issuer.subject)
+        .public_key(other.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(max(other.not_valid_before_utc, issuer.not_valid_before_utc))
+        .not_valid_after(min(other.not_valid_after_utc, issuer.not_valid_after_utc))
+    )
+    for extension in other.extensions:
+        if not isinstance(extension.value, x509.AuthorityKeyIdentifier):
+            builder = builder.add_extension(extension.value, critical=extension.critical)
+    # all roots have one name: without this it would look as if it had signed itself
+    builder = builder.add_extension(_authority(issuer), critical=False)
+    signed = builder.sign(_load_key(root.key), hashes.SHA256())
+    return signed.public_bytes(serialization.Encoding.PEM)
+
+
+def request_key(csr: bytes) -> bytes:
+    """DER of the public key that a request is for. Raises BadRequest."""
+    try:
+        public = x509.load_pem_x509_csr(csr).public_key()
+    except ValueError as error:
+        raise BadRequest("invalid certificate request") from error
+    return public.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
 def request(key: bytes) -> bytes:
     """A PEM request for a certificate; the CA decides on all names in it."""
     private = _load_key(key)
@@ -124,6 +169,7 @@ def sign(
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(both), critical=False)
         .add_extension(_names(identity, addresses), critical=False)
+        .add_extension(_authority(issuer), critical=False)  # tells roots of one name apart
     )
     signed = builder.sign(_load_key(root.key), hashes.SHA256())
     return signed.public_bytes(serialization.Encoding.PEM)
@@ -190,6 +236,16 @@ def _names(identity: Identity, addresses: tuple[str, ...]) -> x509.SubjectAltern
         except ValueError:
             names.append(x509.DNSName(text))
     return x509.SubjectAlternativeName(names)
+
+
+def _authority(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    try:
+        found = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except x509.ExtensionNotFound:
+        public = issuer.public_key()
+        assert isinstance(public, ec.EllipticCurvePublicKey)
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(public)
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(found.value)
 
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:

@@ -77,6 +77,7 @@ class Cluster(Object, frozen=True, kw_only=True, omit_defaults=True):
     ca_key: str = ""
     next_ca_certificate: str = ""  # while a rotation of the root goes on
     next_ca_key: str = ""
+    next_ca_cross: str = ""  # the next root's key, signed by the present one
     unlock_key: str = ""
     address_pools: tuple[str, ...] = ("10.0.0.0/8",)
     subnet_size: int = 24
@@ -103,8 +104,13 @@ class NodeDescription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     engine_version: str = ""
     engine_labels: dict[str, str] = {}
     plugins: tuple[NodePlugin, ...] = ()
+
+
+class NodeTls(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The certificate that a node was last seen with: whose it is, as the API shows it."""
+
     trust_root: str = ""
-    issuer_subject: str = ""  # base64 of the DER name, as the API shows it
+    issuer_subject: str = ""  # base64 of the DER name
     issuer_public_key: str = ""
 
 
@@ -141,6 +147,7 @@ class Node(Object, frozen=True, kw_only=True, omit_defaults=True):
     role: str = "worker"
     description: NodeDescription = NodeDescription()
     status: NodeStatus = NodeStatus()
+    tls: NodeTls = NodeTls()
     manager: Manager | None = None
     data_path_addr: str = ""  # tunnel end of overlay networks
     attachments: tuple[Attachment, ...] = ()  # its gateway in overlays that need one (ingress)
@@ -179,7 +186,10 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Service(Object, frozen=True, kw_only=True, omit_defaults=True):
-    """`spec_version` grows with each change of `spec` only; tasks remember which they are of."""
+    """`spec_version` grows with each change of `spec` only; tasks remember which they are of.
+
+    The registry credentials (X-Registry-Auth as sent) go with the specs; clients never see them.
+    """
 
     KIND = "service"
 
@@ -187,6 +197,8 @@ class Service(Object, frozen=True, kw_only=True, omit_defaults=True):
     spec_version: int = 0
     previous_spec: ServiceSpec | None = None
     previous_spec_version: int = 0
+    registry_auth: str = ""
+    previous_registry_auth: str = ""
     endpoint: Endpoint | None = None
     update_status: UpdateStatus | None = None
     job: JobStatus | None = None

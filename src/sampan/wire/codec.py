@@ -66,6 +66,8 @@ def to_plain(value: Any) -> Any:
         return {key: to_plain(value[key]) for key in sorted(value)}
     if isinstance(value, list | tuple):
         return [to_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # Go writes 1.0 as 1
     return value
 
 

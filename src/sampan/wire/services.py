@@ -85,7 +85,7 @@ class ServiceContainer(Wire, frozen=True, kw_only=True):
             "OpenStdin",
             "ReadOnly",
             "Mounts",
-            "HealthCheck",
+            "Healthcheck",
             "Hosts",
             "DNSConfig",
             "Secrets",
@@ -118,7 +118,7 @@ class ServiceContainer(Wire, frozen=True, kw_only=True):
     ReadOnly: bool = False
     Mounts: list[Mount] | None = None
     StopGracePeriod: int | None = None
-    HealthCheck: HealthConfig | None = None
+    Healthcheck: HealthConfig | None = None
     Hosts: list[str] | None = None
     DNSConfig: DNSSettings | None = None
     Secrets: list[SecretReference] | None = None

@@ -7,6 +7,7 @@ only Windows or removed features fill are left out.
 from typing import Any, ClassVar
 
 from sampan.wire.codec import Wire
+from sampan.wire.swarm_views import SwarmStanding
 
 
 class PlatformName(Wire, frozen=True, kw_only=True):
@@ -63,17 +64,6 @@ class RuntimeInfo(Wire, frozen=True, kw_only=True):
     OMITEMPTY: ClassVar[frozenset[str]] = frozenset({"runtimeArgs"})
     path: str
     runtimeArgs: list[str] | None = None
-
-
-class SwarmInfo(Wire, frozen=True, kw_only=True):
-    """`LocalNodeState` must never be empty: the CLI would print a swarm block."""
-
-    NodeID: str = ""
-    NodeAddr: str = ""
-    LocalNodeState: str = "inactive"
-    ControlAvailable: bool = False
-    Error: str = ""
-    RemoteManagers: list[Any] | None = None
 
 
 class Commit(Wire, frozen=True, kw_only=True):
@@ -138,7 +128,7 @@ class Info(Wire, frozen=True, kw_only=True):
     ServerVersion: str
     Runtimes: dict[str, RuntimeInfo] = {}
     DefaultRuntime: str = ""
-    Swarm: SwarmInfo = SwarmInfo()
+    Swarm: SwarmStanding = SwarmStanding()
     LiveRestoreEnabled: bool = True
     Isolation: str = ""
     InitBinary: str = ""

@@ -3,6 +3,7 @@
 import pytest
 
 from integration.reliability.full_disk import fills
+from integration.reliability.hub_load import hub_load
 from integration.reliability.kills import kills
 from integration.reliability.masses import masses
 from integration.reliability.power_cut import cuts, possible
@@ -25,3 +26,7 @@ def test_what_was_promised_outlives_a_power_cut():
 
 def test_many_containers_and_execs_leave_nothing_behind():
     assert masses(containers=20, execs=200).faults == []
+
+
+def test_a_hub_under_load_with_collections_loses_nothing():
+    assert hub_load(clients=8, seconds=5, seed=1).faults == []

@@ -121,7 +121,7 @@ class DeadUpstream:
         self._arena, self._addresses = arena, addresses or ("127.0.0.1",)
 
     def use(self):
-        self._arena.service._upstream.get = lambda: self._addresses
+        self._arena.service._resolvers._upstream.get = lambda: self._addresses
 
 
 class Upstream(asyncio.DatagramProtocol):

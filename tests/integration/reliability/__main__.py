@@ -16,7 +16,7 @@ MARK = "## Last runs"
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/reliability", description=__doc__)
-    rounds = ("kills", "disk", "power", "masses")
+    rounds = ("kills", "disk", "power", "masses", "hub")
     parser.add_argument("rounds", nargs="*", metavar="round", help=f"{', '.join(rounds)} (all)")
     parser.add_argument("--kills", type=int, default=200, help="of the daemon")
     parser.add_argument("--load", type=int, default=20, help="containers while it is killed")
@@ -24,6 +24,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cuts", type=int, default=50, help="of the power")
     parser.add_argument("--containers", type=int, default=300, help="at once, for `masses`")
     parser.add_argument("--execs", type=int, default=10_000)
+    parser.add_argument("--clients", type=int, default=32, help="of the hub, for `hub`")
+    parser.add_argument("--minutes", type=float, default=5, help="of the load on the hub")
     parser.add_argument("--seed", type=int, default=1, help="of the random moments")
     parser.add_argument("--report", type=Path, help=f"put the result below '{MARK}' of this file")
     options = parser.parse_args()
@@ -35,6 +37,7 @@ def _arguments() -> argparse.Namespace:
 
 def _works(options: argparse.Namespace) -> dict[str, Callable[[], Outcome]]:
     from integration.reliability.full_disk import fills
+    from integration.reliability.hub_load import hub_load
     from integration.reliability.kills import kills
     from integration.reliability.masses import masses
     from integration.reliability.power_cut import cuts
@@ -44,6 +47,7 @@ def _works(options: argparse.Namespace) -> dict[str, Callable[[], Outcome]]:
         "disk": partial(fills, options.fills, options.seed),
         "power": partial(cuts, options.cuts, options.seed),
         "masses": partial(masses, options.containers, options.execs),
+        "hub": partial(hub_load, options.clients, options.minutes * 60, options.seed),
     }
 
 

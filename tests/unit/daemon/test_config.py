@@ -106,6 +106,10 @@ def test_a_setting_in_both_flag_and_file_is_refused_with_both_values(configured)
         ({"hosts": ["unix://"]}, "Invalid bind address format"),
         ({"insecure-registries": ["a b"]}, "insecure registry a b is not valid"),
         ({"registry-mirrors": ["a b"]}, "invalid mirror"),
+        ({"registries": {"reg.example": {"mirrors": ["ftp://m"]}}}, "invalid mirror"),
+        ({"registries": {"reg.example": {"mirror": []}}}, "registries must be of type registries"),
+        ({"registries": {"http://reg.example": {"mirrors": []}}}, "invalid registry"),
+        ({"default-registry": "http://hub.example"}, "invalid registry"),
         ({"default-address-pools": [{"base": "10.0.0.0/16", "size": 8}]}, "invalid pool size"),
         ({"dns": ["x"]}, "x is not an ip address"),
         ({"labels": ["novalue"]}, "bad attribute format"),
@@ -140,3 +144,10 @@ def test_help_names_every_flag():
     with pytest.raises(HelpWanted):
         load(["--help"])
     assert all(f"--{setting.flag}" in usage() for setting in SETTINGS)
+
+
+def test_registries_and_their_mirrors(configured):
+    mirrors = {"reg.example:5000": {"mirrors": ["https://m.example"]}}
+    config = configured({"registries": mirrors}, "--default-registry", "hub.example:5000")
+    assert config.registries == {"reg.example:5000": ("https://m.example",)}
+    assert config.default_registry == "hub.example:5000"

@@ -2,8 +2,12 @@
 
 import json
 
+from sampan.daemon.swarm_refusals import NotInSwarm, NotManager
 from sampan.errors import Conflict, NotModified
+from sampan.server.routers.plugins import PluginsRouter
+from sampan.server.routers.services import ServicesRouter
 from sampan.server.routers.swarm import SwarmRouter
+from sampan.server.routers.swarm_files import SwarmFilesRouter
 from sampan.server.routers.unbuilt import unbuilt
 from sampan.server.routes import Route
 from sampan.wire.versions import ApiVersion
@@ -191,9 +195,20 @@ def test_built_endpoints_are_not_shadowed_by_refusals():
     assert ("DELETE", "/volumes/{name:.*}") in templates
 
 
+class Outside:
+    """A node in no swarm."""
+
+    @property
+    def control(self):
+        raise NotManager
+
+    async def leave(self, *, force):
+        raise NotInSwarm
+
+
 def test_engine_outside_a_swarm_answers_as_dockerd(served):
     async def scenario(client):
-        for head in ("GET /nodes", "GET /services", "POST /services/x/update", "GET /swarm"):
+        for head in ("GET /nodes", "GET /services", "DELETE /services/x", "GET /secrets"):
             answer = await client.ask(head)
             assert answer.status == 503
             assert message(answer) == (
@@ -206,4 +221,11 @@ def test_engine_outside_a_swarm_answers_as_dockerd(served):
         plugin = await client.ask("GET /plugins/ns/x:1/json")
         assert (plugin.status, message(plugin)) == (404, 'plugin "ns/x:1" not found')
 
-    served(SwarmRouter().routes(), scenario)
+    outside = Outside()
+    routers = (
+        SwarmRouter(swarm=outside),
+        ServicesRouter(swarm=outside),
+        SwarmFilesRouter(swarm=outside),
+        PluginsRouter(),
+    )
+    served([route for router in routers for route in router.routes()], scenario)

@@ -7,8 +7,8 @@ from sampan.cli.flags import Flag
 from sampan.cli.output import unescape
 from sampan.client.errors import EngineError
 from sampan.client.exchange import quote
-from sampan.client.jsontext import encode, encode_indented
 from sampan.errors import SampanError
+from sampan.lib.jsontext import encode, encode_indented
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     Get = Callable[[str], Any]
 
 TEMPLATE_STATUS = 64
-KINDS = ("container", "image", "network", "volume")
+KINDS = ("container", "image", "network", "volume", "service", "task", "node", "secret", "config")
+OF_SWARM = frozenset({"service", "task", "node", "secret", "config"})
 
 
 def _getter(context: Context, kind: str, flags: Flags) -> Get:
@@ -37,19 +38,24 @@ def _getter(context: Context, kind: str, flags: Flags) -> Get:
         return lambda name: context.client.get(f"/networks/{quote(name)}", verbose)
     if kind == "volume":
         return lambda name: context.client.get(f"/volumes/{quote(name)}")
+    if kind in OF_SWARM:
+        return lambda name: context.client.get(f"/{kind}s/{quote(name)}")
     raise Exit(1, f'"{kind}" is not a valid value for --type')
 
 
 def _any_kind(context: Context, flags: Flags) -> Get:
-    getters = [_getter(context, kind, flags) for kind in KINDS]
+    getters = [(kind, _getter(context, kind, flags)) for kind in KINDS]
 
     def get(name: str) -> Any:
-        for getter in getters:
+        for kind, getter in getters:
             try:
                 return getter(name)
             except EngineError as error:
                 # An engine may refuse the name's form for one kind (400) and know it as another.
-                if error.status not in {400, 404}:
+                # Nouns of a swarm are unknown to an engine that manages none (503).
+                if error.status not in {400, 404} and not (
+                    kind in OF_SWARM and error.status == 503
+                ):
                     raise
         raise SampanError(f"Error: No such object: {name}")
 
@@ -69,9 +75,9 @@ def _collect(get: Get, names: Sequence[str]) -> tuple[list[Any], list[str]]:
 
 def _templated(found: Sequence[Any], text: str) -> tuple[str, str]:
     """The output, and why it stops early (""). Raises Exit when the template can't be parsed."""
-    from sampan.cli.gotemplate.nodes import TemplateError
-    from sampan.cli.gotemplate.template import Template
     from sampan.cli.shapes import typed
+    from sampan.lib.gotemplate.nodes import TemplateError
+    from sampan.lib.gotemplate.template import Template
 
     try:
         template = Template(unescape(text))
@@ -107,7 +113,7 @@ def show(context: Context, format_text: str, get: Get, names: Sequence[str]) -> 
 def run(context: Context, flags: Flags, names: list[str]) -> int:
     kind = flags.text("type")
     if flags.given("type") and not kind:
-        raise Exit(1, 'type is empty: must be one of "container", "image", "network", "volume"')
+        raise Exit(1, "type is empty: must be one of " + ", ".join(f'"{each}"' for each in KINDS))
     get = _getter(context, kind, flags) if kind else _any_kind(context, flags)
     return show(context, flags.text("format"), get, names)
 

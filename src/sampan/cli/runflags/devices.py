@@ -119,7 +119,7 @@ def security_options(options: list[str]) -> tuple[list[str], bool]:
 
 
 def _profile(path: str) -> str:
-    from sampan.client.jsontext import NotJson, decode, encode
+    from sampan.lib.jsontext import NotJson, decode, encode
 
     try:
         with open(path, "rb") as file:  # noqa: PTH123

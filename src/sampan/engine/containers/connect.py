@@ -62,9 +62,11 @@ class Connections:
         self, network_text: str, container_text: str, settings: EndpointSettings | None
     ) -> None:
         """Raises NotFound, AlreadyConnected, Conflict (modes that share) and InvalidArgument."""
-        network = await self._service.get(network_text)
         container = self._registry.get(container_text)
         asked = settings or EndpointSettings()
+        network = await self._service.summon(
+            network_text, container.id, container.name, asked.Aliases or ()
+        )
         async with self._registry.lock(container.id):
             container = self._registry.get(container.id)
             _check_modes(container, network)

@@ -6,9 +6,10 @@ comes back from there (`logs.journal`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from urllib.parse import quote_plus
 
@@ -24,6 +25,7 @@ from sampan.logs.jsonfile import Record
 from sampan.wire.stdcopy import Stream, frame
 
 BATCH_BYTES = 256 * 1024
+BATCH_RECORDS = 512
 JOURNALD = "journald"
 STREAMS = {"stdout": Stream.STDOUT, "stderr": Stream.STDERR}
 
@@ -74,6 +76,33 @@ class LogReading:
         elif not container.log_path:
             raise NotReadable
         return container.config.Tty, self.read(container, options)
+
+    async def records(
+        self, container: Container, options: LogOptions
+    ) -> AsyncGenerator[list[Record], None]:
+        """As `read`, not rendered. Raises NotReadable."""
+        if container.host.LogConfig.Type == JOURNALD:
+            self._journal.check()
+            async for batch in self._from_journal(container, options):
+                yield batch
+            return
+        if not container.log_path:
+            raise NotReadable
+        path = Path(container.log_path)
+        if options.follow:
+            async for batch in self._follow(container, path, options):
+                yield batch
+            return
+        found = reader.read(
+            path,
+            tail=options.tail,
+            since_ns=options.since_ns,
+            until_ns=options.until_ns,
+            stdout=options.stdout,
+            stderr=options.stderr,
+        )
+        while batch := await self._workers.run(list, islice(found, BATCH_RECORDS)):
+            yield batch
 
     async def read(self, container: Container, options: LogOptions) -> AsyncIterator[bytes]:
         render = _Renderer(options, tty=container.config.Tty)

@@ -38,6 +38,7 @@ from sampan.network.model import (
     HOST,
     NONE,
     NULL_DRIVER,
+    OVERLAY,
     Endpoint,
     EndpointRequest,
     Network,
@@ -244,8 +245,10 @@ def _told(error: SampanError, message: str) -> SampanError:
 
 
 def outward(endpoints: list[Endpoint]) -> Endpoint | None:
-    """The endpoint that leads outside: its network publishes the ports."""
-    return gateway_endpoint(endpoints)
+    """The endpoint whose network publishes the ports: the one that leads outside, or an overlay
+    (its sandbox has a way out of its own)."""
+    overlay = next((endpoint for endpoint in endpoints if endpoint.driver == OVERLAY), None)
+    return gateway_endpoint(endpoints) or overlay
 
 
 def endpoint_request(

@@ -88,9 +88,9 @@ class ContainerIoRouter:
             follow=call.flag("follow"),
             timestamps=call.flag("timestamps"),
             details=call.flag("details"),
-            tail=_tail(call.text("tail")),
-            since_ns=_moment_ns(call, "since"),
-            until_ns=_moment_ns(call, "until") if call.version >= ApiVersion(1, 35) else 0,
+            tail=tail(call.text("tail")),
+            since_ns=moment_ns(call, "since"),
+            until_ns=moment_ns(call, "until") if call.version >= ApiVersion(1, 35) else 0,
         )
         tty, chunks = self._logs.open(call.params["id"], options)
         return await streams.raw(call, chunks, content_type(call, tty=tty), at_once=True)
@@ -107,12 +107,12 @@ def _attach_options(call: Call) -> AttachOptions:
     )
 
 
-def _tail(text: str) -> int | None:
+def tail(text: str) -> int | None:
     """Lines from the end; `all` and what is no number mean all, as in dockerd."""
     return int(text) if text.isdecimal() else None
 
 
-def _moment_ns(call: Call, name: str) -> int:
+def moment_ns(call: Call, name: str) -> int:
     text = call.text(name)
     if not text or text == "0":
         return 0

@@ -1,89 +1,100 @@
-"""Swarm and plugin endpoints of an engine that is in no swarm and has no managed plugins.
+"""/swarm and /nodes: membership of this node, the swarm's settings, its nodes."""
 
-The texts are dockerd's: CLI and docker-py tell their users what to do by them.
-"""
+from typing import Protocol
 
 from aiohttp import web
 
-from sampan.errors import NotFound, Unavailable
 from sampan.server.call import Call
 from sampan.server.routes import Route
-
-MANAGER_ONLY = (
-    ("GET", "/swarm"),
-    ("POST", "/swarm/update"),
-    ("GET", "/swarm/unlockkey"),
-    ("POST", "/swarm/unlock"),
-    ("GET", "/nodes"),
-    ("GET", "/nodes/{id}"),
-    ("DELETE", "/nodes/{id}"),
-    ("POST", "/nodes/{id}/update"),
-    ("GET", "/services"),
-    ("POST", "/services/create"),
-    ("GET", "/services/{id}"),
-    ("DELETE", "/services/{id}"),
-    ("POST", "/services/{id}/update"),
-    ("GET", "/services/{id}/logs"),
-    ("GET", "/tasks"),
-    ("GET", "/tasks/{id}"),
-    ("GET", "/tasks/{id}/logs"),
-    ("GET", "/secrets"),
-    ("POST", "/secrets/create"),
-    ("GET", "/secrets/{id}"),
-    ("DELETE", "/secrets/{id}"),
-    ("POST", "/secrets/{id}/update"),
-    ("GET", "/configs"),
-    ("POST", "/configs/create"),
-    ("GET", "/configs/{id}"),
-    ("DELETE", "/configs/{id}"),
-    ("POST", "/configs/{id}/update"),
-)
-PLUGIN_BY_NAME = (
-    ("GET", "/plugins/{name:.*}/json"),
-    ("DELETE", "/plugins/{name:.*}"),
-    ("POST", "/plugins/{name:.*}/enable"),
-    ("POST", "/plugins/{name:.*}/disable"),
-    ("POST", "/plugins/{name:.*}/set"),
-    ("POST", "/plugins/{name:.*}/push"),
-    ("POST", "/plugins/{name:.*}/upgrade"),
-)
+from sampan.swarm.control.control import Control
+from sampan.swarm.control.lookup import version_of
+from sampan.wire.swarm import NodeSpec, SwarmSpec
+from sampan.wire.swarm_views import InitRequest, JoinRequest, SwarmStanding, UnlockKey
 
 
-class NotManager(Unavailable):
-    def __init__(self) -> None:
-        super().__init__(
-            'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" '
-            "to connect this node to swarm and try again."
-        )
+class SwarmBackend(Protocol):
+    """This node's part in a swarm."""
 
+    @property
+    def control(self) -> Control:
+        """Raises NotManager, WorkerOnly, SwarmLocked where this node can't answer."""
+        ...
 
-class NotInSwarm(Unavailable):
-    def __init__(self) -> None:
-        super().__init__("This node is not part of a swarm")
+    def standing(self) -> SwarmStanding: ...
+    async def init(self, request: InitRequest) -> str:
+        """The node's id. Raises AlreadyInSwarm."""
+        ...
 
-
-class NoSuchPlugin(NotFound):
-    def __init__(self, name: str) -> None:
-        super().__init__(f'plugin "{name}" not found')
+    async def join(self, request: JoinRequest) -> None: ...
+    async def leave(self, *, force: bool) -> None: ...
+    async def unlock(self, key: str) -> None: ...
 
 
 class SwarmRouter:
+    def __init__(self, *, swarm: SwarmBackend) -> None:
+        self._swarm = swarm
+
     def routes(self) -> list[Route]:
         return [
-            *(Route(method, template, self.manager_only) for method, template in MANAGER_ONLY),
+            Route("GET", "/swarm", self.inspect),
+            Route("POST", "/swarm/init", self.init),
+            Route("POST", "/swarm/join", self.join),
             Route("POST", "/swarm/leave", self.leave),
-            Route("GET", "/plugins", self.plugins),
-            *(Route(method, template, self.plugin) for method, template in PLUGIN_BY_NAME),
+            Route("POST", "/swarm/update", self.update),
+            Route("GET", "/swarm/unlockkey", self.unlock_key),
+            Route("POST", "/swarm/unlock", self.unlock),
+            Route("GET", "/nodes", self.nodes),
+            Route("GET", "/nodes/{id}", self.node),
+            Route("POST", "/nodes/{id}/update", self.update_node),
+            Route("DELETE", "/nodes/{id}", self.remove_node),
         ]
 
-    async def manager_only(self, call: Call) -> web.Response:
-        raise NotManager
+    async def inspect(self, call: Call) -> web.Response:
+        return call.reply(self._swarm.control.cluster.inspect())
+
+    async def init(self, call: Call) -> web.Response:
+        return call.reply(await self._swarm.init(await call.body(InitRequest)))
+
+    async def join(self, call: Call) -> web.Response:
+        await self._swarm.join(await call.body(JoinRequest))
+        return call.empty(200)
 
     async def leave(self, call: Call) -> web.Response:
-        raise NotInSwarm
+        await self._swarm.leave(force=call.flag("force"))
+        return call.empty(200)
 
-    async def plugins(self, call: Call) -> web.Response:
-        return call.reply([])
+    async def update(self, call: Call) -> web.Response:
+        spec = await call.body(SwarmSpec)
+        version = version_of(call.text("version"), "swarm")
+        await self._swarm.control.cluster.update(
+            version,
+            spec,
+            rotate_worker_token=call.flag("rotateWorkerToken"),
+            rotate_manager_token=call.flag("rotateManagerToken"),
+            rotate_unlock_key=call.flag("rotateManagerUnlockKey"),
+        )
+        return call.empty(200)
 
-    async def plugin(self, call: Call) -> web.Response:
-        raise NoSuchPlugin(call.params["name"])
+    async def unlock_key(self, call: Call) -> web.Response:
+        return call.reply(self._swarm.control.cluster.unlock_key())
+
+    async def unlock(self, call: Call) -> web.Response:
+        request = await call.body(UnlockKey)
+        await self._swarm.unlock(request.UnlockKey)
+        return call.empty(200)
+
+    async def nodes(self, call: Call) -> web.Response:
+        return call.reply(self._swarm.control.nodes.list(call.filters()))
+
+    async def node(self, call: Call) -> web.Response:
+        return call.reply(self._swarm.control.nodes.inspect(call.params["id"]))
+
+    async def update_node(self, call: Call) -> web.Response:
+        spec = await call.body(NodeSpec)
+        version = version_of(call.text("version"), "node")
+        await self._swarm.control.nodes.update(call.params["id"], version, spec)
+        return call.empty(200)
+
+    async def remove_node(self, call: Call) -> web.Response:
+        await self._swarm.control.nodes.remove(call.params["id"], force=call.flag("force"))
+        return call.empty(200)

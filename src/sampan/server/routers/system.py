@@ -10,6 +10,7 @@ from sampan.registry import keychain
 from sampan.registry.keychain import Credentials
 from sampan.server.call import Call
 from sampan.server.routes import Route
+from sampan.wire.swarm_views import SwarmStanding
 from sampan.wire.system import AuthConfig, AuthResult, DiskUsage, Info, Version
 from sampan.wire.versions import ApiVersion
 
@@ -18,7 +19,6 @@ PING_HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-cache, no-store, must-revalidate",
     "Content-Type": "text/plain; charset=utf-8",
     "Pragma": "no-cache",
-    "Swarm": "inactive",
 }
 USAGE_KINDS = frozenset({"container", "image", "volume", "build-cache"})
 
@@ -26,6 +26,7 @@ USAGE_KINDS = frozenset({"container", "image", "volume", "build-cache"})
 class SystemBackend(Protocol):
     def info(self) -> Info: ...
     def version(self) -> Version: ...
+    def standing(self) -> SwarmStanding: ...
 
 
 class UsageBackend(Protocol):
@@ -67,7 +68,14 @@ class SystemRouter:
 
     async def ping(self, call: Call) -> web.Response:
         body = b"OK" if call.request.method == "GET" else b""
-        return web.Response(body=body, headers=PING_HEADERS)
+        return web.Response(body=body, headers={**PING_HEADERS, "Swarm": self._swarm_word()})
+
+    def _swarm_word(self) -> str:
+        """As dockerd: the node's state, for members with their part in the swarm."""
+        swarm = self._system.standing()
+        if swarm.LocalNodeState != "active":
+            return swarm.LocalNodeState
+        return "active/manager" if swarm.ControlAvailable else "active/worker"
 
     async def version(self, call: Call) -> web.Response:
         return call.reply(self._system.version())

@@ -10,15 +10,13 @@ import msgspec
 
 from sampan.lib import gotime
 from sampan.swarm.model import Object
+from sampan.swarm.store.checks import check
 from sampan.swarm.store.interface import (
     Action,
     Change,
     Commit,
     Create,
     Event,
-    NameTaken,
-    ObjectMissing,
-    OutOfDate,
     Remove,
 )
 from sampan.swarm.store.tables import Tables
@@ -40,8 +38,9 @@ class MemoryStore:
         return self._tables
 
     async def apply(self, *changes: Change) -> int:
-        for change in changes:
-            self._check(change)
+        check(self._tables, changes)
+        if not changes:
+            return self._tables.revision
         revision, now_ns = self._tables.revision + 1, self._clock()
         events = tuple(self._carry_out(change, revision, now_ns) for change in changes)
         self._tables.revision = revision
@@ -53,22 +52,6 @@ class MemoryStore:
 
     def close(self) -> None:
         self._watchers.close()
-
-    def _check(self, change: Change) -> None:
-        item = change.item
-        there = self._tables.find(type(item), item.id)
-        if isinstance(change, Create):
-            if there is not None:
-                raise OutOfDate
-        elif there is None:
-            raise ObjectMissing(item.KIND, item.id)
-        elif there.version != item.version:
-            raise OutOfDate
-        name = item.unique_name
-        if not isinstance(change, Remove) and name is not None:
-            holder = self._tables.find_named(type(item), name)
-            if holder is not None and holder.id != item.id:
-                raise NameTaken(item.KIND, name)
 
     def _carry_out(self, change: Change, revision: int, now_ns: int) -> Event:
         item = change.item

@@ -1,7 +1,7 @@
 """All objects of a swarm in memory, with the lookups that its parts need.
 
-Indexes: by kind and id, by kind and unique name, tasks by service, by node and by slot. Each
-lookup costs what it returns, not what there is.
+Indexes: by kind and id, by kind and unique name, tasks by service, by node and by place (slot).
+Each lookup costs what it returns, not what there is.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,6 +10,9 @@ from typing import TypeVar, cast
 from sampan.swarm.model import KINDS, Object, Task
 
 Item = TypeVar("Item", bound=Object)
+
+Place = tuple[str, int, str]  # service id; slot, or 0 and the node's id (global services)
+Index = TypeVar("Index", str, Place)
 
 _NOTHING: Mapping[str, Task] = {}
 
@@ -23,6 +26,7 @@ class Tables:
         self._by_name: dict[str, dict[str, str]] = {kind.KIND: {} for kind in KINDS}
         self._by_service: dict[str, dict[str, Task]] = {}
         self._by_node: dict[str, dict[str, Task]] = {}
+        self._by_place: dict[Place, dict[str, Task]] = {}
 
     def find(self, kind: type[Item], identifier: str) -> Item | None:
         """By full id."""
@@ -48,6 +52,9 @@ class Tables:
     def tasks_on(self, node_id: str) -> list[Task]:
         return list(self._by_node.get(node_id, _NOTHING).values())
 
+    def tasks_at(self, place: Place) -> list[Task]:
+        return list(self._by_place.get(place, _NOTHING).values())
+
     def everything(self) -> Iterator[Object]:
         for kind in KINDS:
             yield from self._by_id[kind.KIND].values()
@@ -62,6 +69,7 @@ class Tables:
             self._by_service.setdefault(item.service_id, {})[item.id] = item
             if item.node_id:
                 self._by_node.setdefault(item.node_id, {})[item.id] = item
+            self._by_place.setdefault(place_of(item), {})[item.id] = item
         return old
 
     def drop(self, kind: str, identifier: str) -> Object | None:
@@ -75,10 +83,16 @@ class Tables:
         if isinstance(old, Task):
             _discard(self._by_service, old.service_id, identifier)
             _discard(self._by_node, old.node_id, identifier)
+            _discard(self._by_place, place_of(old), identifier)
         return old
 
 
-def _discard(index: dict[str, dict[str, Task]], key: str, identifier: str) -> None:
+def place_of(task: Task) -> Place:
+    """Where in its service a task runs; its successors take the same place."""
+    return task.service_id, task.slot, "" if task.slot else task.node_id
+
+
+def _discard(index: dict[Index, dict[str, Task]], key: Index, identifier: str) -> None:
     group = index.get(key)
     if group is None:
         return

@@ -14,7 +14,7 @@ from sampan.cli.human import (
     size3,
 )
 from sampan.cli.output import Listing
-from sampan.client.jsontext import encode
+from sampan.lib.jsontext import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from sampan.cli.human import size3
 from sampan.cli.progress import show_progress
 from sampan.cli.references import BadReference, split
 from sampan.cli.runflags import checks
-from sampan.client.jsontext import encode
+from sampan.lib.jsontext import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ def run(context: Context, flags: Flags, names: list[str]) -> int:
             context.say(f"Using default tag: {label}")
     query = [("tag", label)] if label else []
     if platform := flags.text("platform"):
-        from sampan.client.jsontext import encode
+        from sampan.lib.jsontext import encode
 
         query.append(("platform", encode(_platform(platform))))
     response = context.client.call(

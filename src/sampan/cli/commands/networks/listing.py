@@ -6,6 +6,7 @@ from sampan.cli.command import Command
 from sampan.cli.each import for_each
 from sampan.cli.flags import Flag
 from sampan.cli.human import label_heading, label_text, short_id
+from sampan.cli.naturally import natural_order
 from sampan.cli.output import Listing
 from sampan.client.api import filters_text
 from sampan.client.errors import EngineError
@@ -52,25 +53,12 @@ def listing(*, full: bool) -> Listing:
     return Listing(TYPE_NAME, columns, FIELDS)
 
 
-def _name_order(item: dict[str, Any]) -> list[tuple[int, str]]:
-    """Digits compare as numbers: net2 before net10."""
-    parts: list[tuple[int, str]] = []
-    digits = ""
-    for character in item["Name"] + "\0":
-        if character.isdecimal():
-            digits += character
-            continue
-        if digits:
-            parts.append((int(digits), ""))
-            digits = ""
-        parts.append((ord(character), character))
-    return parts
-
-
 def run(context: Context, flags: Flags, _arguments: list[str]) -> int:
     filters = flags.filters()
     query = [("filters", filters_text(filters))] if filters else []
-    networks = sorted(context.client.get("/networks", query), key=_name_order)
+    networks = sorted(
+        context.client.get("/networks", query), key=lambda network: natural_order(network["Name"])
+    )
     full, format_text = flags.on("no-trunc"), flags.text("format")
     if flags.on("quiet") and format_text in {"", "table"}:
         for network in networks:

@@ -9,7 +9,7 @@ from sampan.cli.commands.volumes import listing as volumes
 from sampan.cli.flags import Flag
 from sampan.cli.human import age, seconds_of
 from sampan.cli.output import Listing, parse_template, render, unescape
-from sampan.client.jsontext import encode
+from sampan.lib.jsontext import encode
 from sampan.lib.units import human_size
 
 TYPE_CHECKING = False
@@ -164,7 +164,7 @@ def _verbose_text(usage: Usage) -> str:
 
 
 def _verbose_templated(usage: Usage, text: str) -> str:
-    from sampan.cli.gotemplate.values import Record
+    from sampan.lib.gotemplate.values import Record
 
     listings, items = _verbose_listings(full_ids=True), _verbose_items(usage)
     records: dict[str, object] = {

@@ -8,7 +8,7 @@ from sampan.cli.command import Command, Exit
 from sampan.cli.flags import Flag
 from sampan.cli.output import render, unescape
 from sampan.client.api import filters_text
-from sampan.client.jsontext import encode
+from sampan.lib.jsontext import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sampan.cli.context import Context
     from sampan.cli.flags import Flags
-    from sampan.cli.gotemplate.template import Template
+    from sampan.lib.gotemplate.template import Template
 
 TEMPLATE_STATUS = 64
 # Go's field names of an event beside those of its JSON.
@@ -71,8 +71,8 @@ def _line(event: dict[str, Any]) -> str:
 def _template(text: str) -> Template | None:
     if text in {"", "json"}:
         return None
-    from sampan.cli.gotemplate.nodes import TemplateError
-    from sampan.cli.gotemplate.template import Template
+    from sampan.lib.gotemplate.nodes import TemplateError
+    from sampan.lib.gotemplate.template import Template
 
     try:
         return Template(unescape(text))
@@ -81,7 +81,7 @@ def _template(text: str) -> Template | None:
 
 
 def _row(event: dict[str, Any]) -> object:
-    from sampan.cli.gotemplate.values import GoStruct
+    from sampan.lib.gotemplate.values import GoStruct
 
     actor = event["Actor"]
     members = {**event, "Actor": GoStruct({"Attributes": {}, **actor})}

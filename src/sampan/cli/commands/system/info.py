@@ -5,7 +5,7 @@ from __future__ import annotations
 from sampan.cli.command import Command, Exit
 from sampan.cli.flags import Flag
 from sampan.cli.output import unescape
-from sampan.client.jsontext import encode
+from sampan.lib.jsontext import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,8 +80,45 @@ def _swarm(info: Info) -> str:
         text += _plain("ClusterID", (swarm.get("Cluster") or {}).get("ID", ""), 2)
         text += _plain("Managers", swarm.get("Managers", 0), 2)
         text += _plain("Nodes", swarm.get("Nodes", 0), 2)
+        text += _cluster(swarm.get("Cluster") or {})
     text += _plain("Node Address", swarm.get("NodeAddr", ""), 2)
+    managers = sorted(each.get("Addr", "") for each in swarm.get("RemoteManagers") or ())
+    if managers:
+        text += "  Manager Addresses:\n" + "".join(f"   {address}\n" for address in managers)
     return text
+
+
+def _cluster(cluster: Info) -> str:
+    from sampan.lib.units import human_duration
+
+    spec = cluster.get("Spec") or {}
+    orchestration, raft = spec.get("Orchestration") or {}, spec.get("Raft") or {}
+    beat_ns = (spec.get("Dispatcher") or {}).get("HeartbeatPeriod", 0)
+    authority = spec.get("CAConfig") or {}
+    lines: list[tuple[str, object, int]] = [
+        ("Default Address Pool", "  ".join(cluster.get("DefaultAddrPool") or ()), 2),
+        ("SubnetSize", cluster.get("SubnetSize", 0), 2),
+        ("Data Path Port", cluster.get("DataPathPort", 0), 2),
+        ("Orchestration", "", 2),
+        ("Task History Retention Limit", orchestration.get("TaskHistoryRetentionLimit", 0), 3),
+        ("Raft", "", 2),
+        ("Snapshot Interval", raft.get("SnapshotInterval", 0), 3),
+        ("Number of Old Snapshots to Retain", raft.get("KeepOldSnapshots", 0), 3),
+        ("Heartbeat Tick", raft.get("HeartbeatTick", 0), 3),
+        ("Election Tick", raft.get("ElectionTick", 0), 3),
+        ("Dispatcher", "", 2),
+        ("Heartbeat Period", human_duration(beat_ns / 1e9), 3),
+        ("CA Configuration", "", 2),
+        ("Expiry Duration", human_duration(authority.get("NodeCertExpiry", 0) / 1e9), 3),
+        ("Force Rotate", authority.get("ForceRotate", 0), 3),
+        (
+            "Autolock Managers",
+            _yes((spec.get("EncryptionConfig") or {}).get("AutoLockManagers")),
+            2,
+        ),
+        ("Root Rotation In Progress", _yes(cluster.get("RootRotationInProgress")), 2),
+    ]
+    return "".join(_plain(label, value, indent) for label, value, indent in lines)
 
 
 def _runtimes(info: Info) -> str:
@@ -187,9 +224,9 @@ def _client(context: Context) -> dict[str, Any]:
 
 
 def _templated(document: Info, text: str) -> str:
-    from sampan.cli.gotemplate.nodes import TemplateError
-    from sampan.cli.gotemplate.template import Template
     from sampan.cli.shapes import typed
+    from sampan.lib.gotemplate.nodes import TemplateError
+    from sampan.lib.gotemplate.template import Template
 
     try:
         template = Template(unescape(text))

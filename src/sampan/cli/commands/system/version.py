@@ -6,8 +6,8 @@ from sampan.cli.command import Command, Exit
 from sampan.cli.flags import Flag
 from sampan.cli.output import unescape
 from sampan.client.api import API_VERSION
-from sampan.client.jsontext import encode
 from sampan.errors import SampanError
+from sampan.lib.jsontext import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,9 +98,9 @@ def _server_text(server: dict[str, Any]) -> str:
 
 
 def _templated(document: dict[str, Any], text: str) -> str:
-    from sampan.cli.gotemplate.nodes import TemplateError
-    from sampan.cli.gotemplate.template import Template
     from sampan.cli.shapes import typed
+    from sampan.lib.gotemplate.nodes import TemplateError
+    from sampan.lib.gotemplate.template import Template
 
     try:
         template = Template(unescape(text), name="version")

@@ -1,0 +1,1 @@
+"""Verbs about stacks: services, networks, secrets and configs of one file."""

@@ -1,0 +1,1 @@
+"""Verbs about this node's membership in a swarm and the swarm's settings."""

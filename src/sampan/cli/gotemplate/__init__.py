@@ -1,1 +1,0 @@
-"""Go's text/template as far as `--format` needs it."""

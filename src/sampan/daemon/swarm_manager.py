@@ -1,0 +1,349 @@
+"""This node as a manager: its etcd member, its replica, its server for nodes, its part as leader.
+
+    etcd member   founded (init), or joined through another manager, first without a vote
+    store         opened as soon as etcd answers, which without a quorum takes until there is one
+    server        listens once the replica is there
+    leader        components of the one manager that leads
+
+`run` does all of this until it is cancelled; `ready` says when the store can be used. It may be
+cancelled, or killed, anywhere: `store_joined` in the node's state is set only once the member has
+its vote, and every step before can be done again.
+"""
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from sampan.daemon.swarm_parts import Component, ManagerContext, SwarmParts
+from sampan.errors import DataLoss, SampanError
+from sampan.lib.log import fields
+from sampan.lib.workers import Workers
+from sampan.swarm.allocator.subnets import ingress_network
+from sampan.swarm.etcd.backups import Backups, restore
+from sampan.swarm.etcd.client import EtcdClient, EtcdRefused, EtcdSilent
+from sampan.swarm.etcd.members import Members
+from sampan.swarm.etcd.process import EtcdProcess, MemberSettings, free_port, programs
+from sampan.swarm.leader import Crew, Leadership
+from sampan.swarm.membership.addresses import joined, split
+from sampan.swarm.membership.authority import Authority, cluster_of, issuer_facts
+from sampan.swarm.membership.defaults import new_node
+from sampan.swarm.membership.documents import ManagerJoin, ManagerJoined, Nothing, Promotion
+from sampan.swarm.membership.files import Keyring, NodeFiles, State
+from sampan.swarm.membership.reachability import Reachability
+from sampan.swarm.membership.roles import Roles
+from sampan.swarm.membership.rotation import Rotation
+from sampan.swarm.membership.routes import MembershipRoutes
+from sampan.swarm.model import Cluster, Manager, Node
+from sampan.swarm.peer.client import Managers, PeerClient
+from sampan.swarm.peer.credentials import Credentials
+from sampan.swarm.peer.server import PeerServer
+from sampan.swarm.store.etcd import EtcdStore
+from sampan.swarm.store.interface import Create, OutOfDate, Store, Update
+from sampan.swarm.store.sealing import Sealer
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+PEER_PORT_OFFSET = 7946 - 2377  # 7946: a port that swarms have open between nodes already
+AGAIN_S = 0.3
+JOINING_S = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerState:
+    """As `docker node ls` shows it."""
+
+    leader: bool
+    reachable: bool
+
+
+class StoreMissing(DataLoss):
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"the data of the swarm's store is missing ({folder}): put it back, or restore the "
+            "newest backup with `docker swarm init --force-new-cluster`, or, if there are other "
+            "managers, leave the swarm and join again"
+        )
+
+
+class Standing:
+    """The node's state and keyring on disk and in memory, changed by one call each."""
+
+    def __init__(self, files: NodeFiles, workers: Workers, state: State) -> None:
+        self.files = files
+        self.state = state
+        self.keyring: Keyring | None = None
+        self._workers = workers
+
+    async def save(self, state: State) -> None:
+        await self._workers.run(self.files.save_state, state)
+        self.state = state
+
+    async def keep(self, keyring: Keyring) -> None:
+        await self._workers.run(self.files.save_keyring, keyring)
+        self.keyring = keyring
+
+
+class ManagerRun:
+    def __init__(
+        self,
+        *,
+        standing: Standing,
+        credentials: Credentials,
+        client: PeerClient,
+        managers: Managers,
+        parts: SwarmParts,
+        workers: Workers,
+    ) -> None:
+        self.ready = asyncio.Event()
+        self.store: EtcdStore | None = None
+        self.process = EtcdProcess(member_settings(standing))
+        self._standing = standing
+        self._credentials = credentials
+        self._client = client
+        self._managers = managers
+        self._parts = parts
+        self._workers = workers
+        self._etcd = EtcdClient([self.process.settings.endpoint], credentials.client)
+        self._members = Members(self._etcd)
+        self._leadership: Leadership | None = None
+        self._reachability: Reachability | None = None
+
+    async def run(self, listener: socket, *, force_new_cluster: bool = False) -> None:
+        """Until cancelled. `listener` is bound, and closed in the end."""
+        async with AsyncExitStack() as stack:
+            stack.callback(listener.close)
+            stack.push_async_callback(self._etcd.close)
+            await self._start_member(stack, force_new_cluster=force_new_cluster)
+            store = await self._open_store(stack)
+            stack.callback(self._unready)
+            await self._found(store)
+            if force_new_cluster:
+                await self._claim(store)
+            await self._serve(stack, store, listener)
+            self.ready.set()
+            await asyncio.get_running_loop().create_future()
+
+    def states(self) -> Mapping[str, ManagerState]:
+        if self.store is None or self._leadership is None or self._reachability is None:
+            return {}
+        leader, reachable = self._leadership.leader, self._reachability.by_node()
+        return {
+            node.id: ManagerState(
+                leader=bool(leader) and node.manager.member_id == leader,
+                reachable=reachable.get(node.id, True),
+            )
+            for node in self.store.tables.all(Node)
+            if node.manager is not None
+        }
+
+    def reachable(self) -> Mapping[str, bool]:
+        return {} if self._reachability is None else self._reachability.by_node()
+
+    async def leave(self, member_id: str) -> None:
+        """Take the own member out of the store. Raises NoQuorum, EtcdSilent."""
+        await self._members.remove(member_id)
+
+    def _unready(self) -> None:
+        self.ready.clear()
+        self.store = None
+
+    async def _start_member(self, stack: AsyncExitStack, *, force_new_cluster: bool) -> None:
+        programs()
+        settings = self.process.settings
+        if force_new_cluster and not settings.has_been_member:
+            taken = await restore(self._standing.files.backups, settings)
+            log.warning(fields("store restored", snapshot=taken))
+            force_new_cluster = False  # it is one already
+        if self._standing.state.store_joined:
+            keyring = self._standing.keyring
+            if not settings.has_been_member and keyring is not None and keyring.founding is None:
+                raise StoreMissing(settings.data_dir)  # etcd would begin an empty one
+            await self._run_etcd(stack, force_new_cluster=force_new_cluster)
+            return
+        answer = await self._ask_to_join()
+        keyring = self._standing.keyring
+        assert keyring is not None
+        await self._standing.keep(
+            replace(keyring, data_keys=answer.data_keys, unlock_key=answer.unlock_key)
+        )
+        initial = {**answer.initial, settings.name: settings.peer_url}
+        self.process.settings = dataclasses.replace(settings, initial=initial)
+        await self._run_etcd(stack)
+        promotion = Promotion(member_id=answer.member_id)
+        await self._persist("/cluster/managers/promotion", promotion, Nothing)
+        await self._standing.save(replace(self._standing.state, store_joined=True))
+
+    async def _run_etcd(self, stack: AsyncExitStack, *, force_new_cluster: bool = False) -> None:
+        crew = Crew()
+        crew.start([_Etcd(self.process, force_new_cluster=force_new_cluster)])
+        stack.push_async_callback(crew.stop)
+
+    async def _ask_to_join(self) -> ManagerJoined:
+        settings = self.process.settings
+        wanted = ManagerJoin(
+            addr=self._standing.state.advertise,
+            peer_url=settings.peer_url,
+            fresh=not settings.has_been_member,
+        )
+        return await self._persist("/cluster/managers", wanted, ManagerJoined)
+
+    async def _persist(self, path: str, body: object, kind: type[Result]) -> Result:
+        """Ask managers until one does it."""
+        while True:
+            try:
+                return await self._client.call_any(
+                    self._managers, "POST", path, body, kind=kind, timeout_s=JOINING_S
+                )
+            except SampanError as error:
+                log.warning(fields("joining the store", path=path, reason=error.message))
+                await asyncio.sleep(AGAIN_S)
+
+    async def _open_store(self, stack: AsyncExitStack) -> EtcdStore:
+        keyring = self._standing.keyring
+        assert keyring is not None
+        sealer = Sealer(keyring.data_keys)
+        node_id = self._standing.state.node_id
+        while True:
+            try:
+                opened = EtcdStore.opened(self._etcd, sealer, node_id)
+                self.store = await stack.enter_async_context(opened)
+                return self.store
+            except (EtcdSilent, EtcdRefused) as error:
+                log.debug(fields("store not there yet", reason=error.message))
+                await asyncio.sleep(AGAIN_S)
+
+    async def _found(self, store: Store) -> None:
+        """Write the first objects, if `init` hasn't got that far."""
+        standing = self._standing
+        assert standing.keyring is not None
+        cluster = standing.keyring.founding
+        if cluster is None:
+            return
+        if not store.tables.count(Cluster):
+            status = await self._members.status()
+            node = new_node(standing.state.node_id, "manager", standing.state.availability)
+            manager = Manager(
+                addr=standing.state.advertise,
+                member_id=status.member,
+                peer_url=self.process.settings.peer_url,
+            )
+            node = replace(node, manager=manager, tls=issuer_facts(cluster))
+            await store.apply(Create(cluster), Create(node), Create(ingress_network()))
+        await standing.keep(replace(standing.keyring, founding=None))
+
+    async def _claim(self, store: Store) -> None:
+        """After force-new-cluster: this node is the only manager that is left."""
+        own, status = self._standing.state, await self._members.status()
+        settings = self.process.settings
+        if any(one.peer_url != settings.peer_url for one in await self._members.list()):
+            await self._members.relocate(status.member, settings.peer_url)
+        manager = Manager(addr=own.advertise, member_id=status.member, peer_url=settings.peer_url)
+        for found in store.tables.all(Node):
+            for _ in range(5):
+                node = store.tables.find(Node, found.id)
+                if node is None:
+                    break
+                spec = node.spec
+                if node.id == own.node_id:
+                    node = replace(
+                        node, role="manager", manager=manager, spec=replace(spec, Role="manager")
+                    )
+                elif node.role == "manager" or node.manager is not None:
+                    node = replace(
+                        node, role="worker", manager=None, spec=replace(spec, Role="worker")
+                    )
+                else:
+                    break
+                try:
+                    await store.apply(Update(node))
+                    break
+                except OutOfDate:
+                    continue
+
+    async def _serve(self, stack: AsyncExitStack, store: EtcdStore, listener: socket) -> None:
+        standing = self._standing
+        assert standing.keyring is not None
+        node_id = standing.state.node_id
+        context = ManagerContext(node_id, store, self._client, self._managers)
+        side = self._parts.manager(context)
+        authority = Authority(store)
+        membership = MembershipRoutes(store, authority, self._members, standing.keyring.data_keys)
+        server = PeerServer(self._credentials.server(), authority.admit)
+        server.add([*membership.routes(), *side.routes])
+        reachability = Reachability(store, self._client, node_id)
+        roles = Roles(store, self._members, reachability, node_id)
+
+        def leading() -> list[Component]:
+            return [roles, Rotation(store), *self._parts.leader(context)]
+
+        self._reachability = reachability
+        self._leadership = Leadership(self._members, leading)
+        crew = Crew()
+        stack.push_async_callback(crew.stop)
+        crew.start(
+            [
+                self._leadership,
+                reachability,
+                Backups(self._etcd, standing.files.backups, self._workers),
+                Locking(store, standing),
+                *side.components,
+            ]
+        )
+        stack.push_async_callback(server.close)
+        await server.listen(listener)
+
+
+class _Etcd:
+    def __init__(self, process: EtcdProcess, *, force_new_cluster: bool) -> None:
+        self._process = process
+        self._force_new_cluster = force_new_cluster
+
+    async def run(self) -> None:
+        await self._process.run(force_new_cluster=self._force_new_cluster)
+
+
+class Locking:
+    """Encrypts the own keyring as the cluster says now."""
+
+    def __init__(self, store: Store, standing: Standing) -> None:
+        self._store = store
+        self._standing = standing
+
+    async def run(self) -> None:
+        with self._store.watch() as commits:
+            await self._keep_up()
+            async for commit in commits:
+                if any(isinstance(event.item, Cluster) for event in commit.events):
+                    await self._keep_up()
+
+    async def _keep_up(self) -> None:
+        unlock_key, keyring = cluster_of(self._store).unlock_key, self._standing.keyring
+        if keyring is not None and keyring.unlock_key != unlock_key:
+            await self._standing.keep(replace(keyring, unlock_key=unlock_key))
+
+
+def member_settings(standing: Standing) -> MemberSettings:
+    state = standing.state
+    host, port = split(state.advertise)
+    peer_port = ((port or 0) + PEER_PORT_OFFSET - 1024) % (65536 - 1024) + 1024
+    listen_port = (state.listen_port + PEER_PORT_OFFSET - 1024) % (65536 - 1024) + 1024
+    return MemberSettings(
+        name=state.node_id,
+        data_dir=standing.files.etcd,
+        client_port=free_port(),
+        peer_listen=joined(state.listen_host, listen_port),
+        peer_advertise=joined(host, peer_port),
+        joins=not state.founded,
+        token=state.cluster_id,
+        tls=standing.files.tls,
+    )

@@ -1,0 +1,1 @@
+"""Go's text/template: for `--format`, and for the templates of swarm services."""

@@ -1,0 +1,1 @@
+"""Networks, services, tasks and nodes get their subnets, ports and addresses."""

@@ -1,0 +1,1 @@
+"""The managers' part towards nodes: sessions, assignments, reports, logs."""

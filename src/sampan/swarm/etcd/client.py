@@ -1,0 +1,140 @@
+"""Calls to etcd's JSON gateway (v3, HTTP), one endpoint at a time.
+
+Numbers of 64 bits and bytes travel as texts (decimal, base64). A call that fails without an answer
+moves on to the next endpoint for the call after it; nobody repeats a call here, because only the
+caller knows whether that is safe. Kinds of failure:
+
+    EtcdSilent    no answer, no leader, timeout: the call may or may not have happened
+    EtcdRefused   etcd said no; it hasn't happened
+"""
+
+import asyncio
+import base64
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from sampan.errors import Internal, Unavailable
+
+# gRPC codes by which etcd itself says no: invalid argument, not found, already exists, permission
+# denied, resource exhausted, failed precondition, out of range, unimplemented, unauthenticated.
+# All others may come from a gateway whose etcd has gone away.
+_REFUSALS = frozenset({3, 5, 6, 7, 8, 9, 11, 12, 16})
+
+Answer = dict[str, Any]  # the gateway's JSON; read only by the modules beside this one
+Tls = Callable[[], ssl.SSLContext]
+
+
+class EtcdSilent(Unavailable):
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the swarm's store doesn't answer: {why}")
+
+
+class EtcdRefused(Internal):
+    """`code` is gRPC's."""
+
+    def __init__(self, code: int, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+def encoded(data: bytes | str) -> str:
+    return base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
+
+
+def decoded(text: str) -> bytes:
+    return base64.b64decode(text)
+
+
+def range_end(prefix: str) -> str:
+    """The first key behind all that begin with `prefix` (whose last character isn't 0xff)."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)
+
+
+class EtcdClient:
+    """`tls` gives the context of the moment: certificates are renewed under way."""
+
+    def __init__(self, endpoints: Sequence[str], tls: Tls | None = None) -> None:
+        self._endpoints = tuple(endpoint.rstrip("/") for endpoint in endpoints)
+        self._tls = tls
+        self._at = 0
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def call(self, path: str, body: Answer | None = None, *, timeout_s: float = 5) -> Answer:
+        """One request, one answer. Raises EtcdSilent, EtcdRefused."""
+        at = self._at
+        try:
+            async with asyncio.timeout(timeout_s), self._post(path, body or {}) as response:
+                answer = msgspec.json.decode(await response.read(), type=Answer)
+                status = response.status
+        except (TimeoutError, aiohttp.ClientError, OSError, msgspec.DecodeError) as error:
+            self._move_on(at)
+            raise EtcdSilent(str(error) or type(error).__name__) from error
+        if status != 200:
+            self._refuse(answer, at)
+        return answer
+
+    @asynccontextmanager
+    async def stream(self, path: str, body: Answer) -> AsyncIterator[AsyncIterator[Answer]]:
+        """One request, many answers: each is a `result`. Ends when etcd ends it."""
+        at = self._at
+        try:
+            async with self._post(path, body) as response:
+                yield self._results(response, at)
+        except (aiohttp.ClientError, OSError, msgspec.DecodeError) as error:
+            self._move_on(at)
+            raise EtcdSilent(str(error) or type(error).__name__) from error
+
+    async def _results(self, response: aiohttp.ClientResponse, at: int) -> AsyncIterator[Answer]:
+        rest: list[bytes] = []
+        async for chunk in response.content.iter_any():
+            first, *lines = chunk.split(b"\n")
+            rest.append(first)
+            for line in lines:
+                yield self._result(b"".join(rest), at)
+                rest = [line]
+
+    def _result(self, line: bytes, at: int) -> Answer:
+        answer = msgspec.json.decode(line, type=Answer)
+        if "result" not in answer:
+            self._refuse(answer.get("error", answer), at)
+        return dict(answer["result"])
+
+    def _refuse(self, answer: Answer, at: int) -> None:
+        code = int(answer.get("code") or answer.get("grpc_code") or 2)
+        why = str(answer.get("message") or answer.get("error") or "no reason given")
+        if code not in _REFUSALS:
+            self._move_on(at)
+            raise EtcdSilent(why)
+        raise EtcdRefused(code, why)
+
+    def _post(self, path: str, body: Answer) -> Any:
+        if self._closed:
+            raise EtcdSilent("the client is closed")
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=2)
+            connector = aiohttp.TCPConnector(limit=0)
+            self._session = aiohttp.ClientSession(
+                connector=connector, timeout=timeout, read_bufsize=1 << 20
+            )
+        return self._session.post(
+            self._endpoints[self._at % len(self._endpoints)] + path,
+            data=msgspec.json.encode(body),
+            ssl=self._tls() if self._tls else True,
+        )
+
+    def _move_on(self, at: int) -> None:
+        if self._at == at:
+            self._at += 1
+
+    async def close(self) -> None:
+        """For good."""
+        self._closed = True
+        if self._session is not None:
+            await self._session.close()
+            self._session = None

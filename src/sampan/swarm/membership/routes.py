@@ -1,0 +1,127 @@
+"""The peer routes about membership, as every manager serves them.
+
+    GET  /ca/root                      anyone    the roots; the caller checks them against its token
+    POST /ca/certificate               anyone    with a token, or (renewal) a member's certificate
+    GET  /cluster/ping                 anyone    whether this manager can be reached
+    GET  /cluster/membership           members   what the caller should be and know
+    POST /cluster/managers             managers  take part in the store: become a learner
+    POST /cluster/managers/promotion   managers  ... and get a vote
+
+The last two are called by a node that has a manager's certificate and no part in the store yet.
+"""
+
+import asyncio
+
+from aiohttp.web import Response, StreamResponse
+from msgspec.structs import replace
+
+from sampan.swarm.etcd.client import EtcdRefused, EtcdSilent
+from sampan.swarm.etcd.members import Member, Members
+from sampan.swarm.membership.authority import Authority, cluster_of
+from sampan.swarm.membership.documents import (
+    CertificateRequest,
+    ManagerJoin,
+    ManagerJoined,
+    Nothing,
+    Promotion,
+)
+from sampan.swarm.model import Manager, Node
+from sampan.swarm.peer.server import ANYONE, MANAGERS, MEMBERS, PeerCall, PeerRoute
+from sampan.swarm.store.interface import NoQuorum, ObjectMissing, OutOfDate, Store, Update
+
+ATTEMPTS = 10
+TURN_S = 20.0  # how long a new manager waits for another one that is just learning
+
+
+class MembershipRoutes:
+    def __init__(
+        self, store: Store, authority: Authority, members: Members, data_keys: tuple[bytes, ...]
+    ) -> None:
+        self._store = store
+        self._authority = authority
+        self._members = members
+        self._data_keys = data_keys
+
+    def routes(self) -> list[PeerRoute]:
+        return [
+            PeerRoute("GET", "/ca/root", ANYONE, self._root),
+            PeerRoute("POST", "/ca/certificate", ANYONE, self._certificate),
+            PeerRoute("GET", "/cluster/ping", ANYONE, self._ping),
+            PeerRoute("GET", "/cluster/membership", MEMBERS, self._membership),
+            PeerRoute("POST", "/cluster/managers", MANAGERS, self._join),
+            PeerRoute("POST", "/cluster/managers/promotion", MANAGERS, self._promote),
+        ]
+
+    async def _root(self, call: PeerCall) -> StreamResponse:
+        """Bytes, not JSON: the token has their digest. The present root only."""
+        return Response(body=cluster_of(self._store).ca_certificate.encode())
+
+    async def _certificate(self, call: PeerCall) -> StreamResponse:
+        request = await call.body(CertificateRequest)
+        address = request.address or call.remote_address
+        issued = await self._authority.issue(replace(request, address=address), call.identity)
+        return call.answer(issued)
+
+    async def _ping(self, call: PeerCall) -> StreamResponse:
+        return call.answer(Nothing())
+
+    async def _membership(self, call: PeerCall) -> StreamResponse:
+        assert call.certificate is not None
+        return call.answer(await self._authority.membership(call.node_id, call.certificate))
+
+    async def _join(self, call: PeerCall) -> StreamResponse:
+        wanted = await call.body(ManagerJoin)
+        try:
+            async with asyncio.timeout(TURN_S):
+                member = await self._learner(wanted)
+            others = await self._members.list()
+        except (TimeoutError, EtcdSilent) as error:
+            raise NoQuorum from error
+        manager = Manager(addr=wanted.addr, member_id=member.id, peer_url=wanted.peer_url)
+        await self._note(call.node_id, manager)
+        return call.answer(
+            ManagerJoined(
+                member_id=member.id,
+                initial={
+                    other.name: other.peer_url
+                    for other in others
+                    if other.name and other.id != member.id
+                },
+                data_keys=self._data_keys,
+                unlock_key=cluster_of(self._store).unlock_key,
+            )
+        )
+
+    async def _learner(self, wanted: ManagerJoin) -> Member:
+        """One node learns at a time (etcd's rule): wait for the turn."""
+        if wanted.fresh:
+            for member in await self._members.list():
+                if member.peer_url == wanted.peer_url and member.name:
+                    await self._members.remove(member.id)  # its data is gone
+        while True:
+            try:
+                return await self._members.add(wanted.peer_url)
+            except (EtcdRefused, NoQuorum):  # or members that etcd hasn't seen well for long
+                await asyncio.sleep(0.2)
+
+    async def _promote(self, call: PeerCall) -> StreamResponse:
+        wanted = await call.body(Promotion)
+        try:
+            await self._members.promote(wanted.member_id)
+        except EtcdSilent as error:
+            raise NoQuorum from error
+        return call.answer(Nothing())
+
+    async def _note(self, node_id: str, manager: Manager) -> None:
+        for _ in range(ATTEMPTS):
+            node = self._store.tables.find(Node, node_id)
+            if node is None:
+                raise ObjectMissing(Node.KIND, node_id)
+            if node.manager == manager:
+                return
+            try:
+                await self._store.apply(Update(replace(node, manager=manager)))
+            except OutOfDate:
+                continue
+            return
+        raise OutOfDate

@@ -1,0 +1,1 @@
+"""Tasks get a node: filters that explain themselves, and an even spread."""
