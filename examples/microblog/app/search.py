@@ -33,10 +33,13 @@ class Elasticsearch:
     enabled = True
 
     def __init__(self, url, index):
-        self._base = "{}/{}".format(url.rstrip("/"), index)
+        self._url = url.rstrip("/")
+        self._index = "/" + index
+        self._type = None
 
     def add(self, identifier, body):
-        self._ask("PUT", "/_doc/{}?refresh=true".format(identifier), {"body": body})
+        path = "{}/{}/{}?refresh=true".format(self._index, self._document_type(), identifier)
+        self._ask("PUT", path, {"body": body})
 
     def find(self, text, page, per_page):
         """Ids of one page, best first, and how many there are in all."""
@@ -45,16 +48,26 @@ class Elasticsearch:
             "from": (page - 1) * per_page,
             "size": per_page,
         }
-        hits = (self._ask("POST", "/_search", query) or {}).get("hits", {})
+        hits = (self._ask("POST", self._index + "/_search", query) or {}).get("hits", {})
         total = hits.get("total", 0)
         if isinstance(total, dict):  # since Elasticsearch 7
             total = total["value"]
         return [int(hit["_id"]) for hit in hits.get("hits", ())], total
 
-    def _ask(self, method, path, document):
+    def _document_type(self):
+        """`_doc` from 6.2 on, where 8 knows no other; before that a name may not begin with _."""
+        if self._type is None:
+            about = self._ask("GET", "/")
+            if about is None:  # ask again next time
+                return "_doc"
+            version = [int(part) for part in about["version"]["number"].split(".")[:2]]
+            self._type = "_doc" if version >= [6, 2] else "post"
+        return self._type
+
+    def _ask(self, method, path, document=None):
         request = Request(
-            self._base + path,
-            data=json.dumps(document).encode(),
+            self._url + path,
+            data=None if document is None else json.dumps(document).encode(),
             method=method,
             headers={"Content-Type": "application/json"},
         )

@@ -16,7 +16,7 @@ from sampan.errors import SampanError
 from sampan.swarm.control.control import Control, make_control
 from sampan.swarm.control.logs import LogSource
 from sampan.swarm.control.nodes import Standing
-from sampan.swarm.model import Node
+from sampan.swarm.model import Network, Node
 from sampan.swarm.states import NodeState
 from sampan.swarm.store.interface import Store
 from sampan.wire.swarm_views import InitRequest, JoinRequest, SwarmStanding
@@ -85,8 +85,13 @@ class SwarmFace:
         return node_id
 
     def _is_ready(self, node_id: str) -> bool:
-        node = self._node.store().tables.find(Node, node_id)
-        return node is not None and node.status.state is NodeState.READY
+        """It has a state, and its place in the networks that every node is in."""
+        tables = self._node.store().tables
+        node = tables.find(Node, node_id)
+        if node is None or node.status.state is not NodeState.READY:
+            return False
+        held = {each.network_id for each in node.attachments if each.addresses}
+        return all(network.id in held for network in tables.all(Network) if network.ingress)
 
     async def join(self, request: JoinRequest) -> None:
         await self._node.join(request)

@@ -139,11 +139,13 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Node(Object, frozen=True, kw_only=True, omit_defaults=True):
-    """`role` is what its certificate says; `spec.Role` is what is wanted."""
+    """`role` is what its certificate says; `spec.Role` is what is wanted. `spec_version` is the
+    revision before a client changed `spec` last."""
 
     KIND = "node"
 
     spec: NodeSpec
+    spec_version: int = 0
     role: str = "worker"
     description: NodeDescription = NodeDescription()
     status: NodeStatus = NodeStatus()

@@ -4,6 +4,7 @@ A change of `spec.Role` is a wish: the node gets a new certificate and starts or
 on its own. What would leave the swarm without a quorum is refused here.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,12 +13,12 @@ from msgspec.structs import replace
 
 from sampan.errors import Internal, InvalidArgument
 from sampan.swarm.control import views
-from sampan.swarm.control.lookup import check_version, find, remove, write
+from sampan.swarm.control.lookup import find, remove
 from sampan.swarm.control.payloads import begins
-from sampan.swarm.control.refusals import FailedPrecondition
+from sampan.swarm.control.refusals import FailedPrecondition, OutOfSequence
 from sampan.swarm.model import Node
 from sampan.swarm.states import NodeState
-from sampan.swarm.store.interface import Store, Update
+from sampan.swarm.store.interface import OutOfDate, Store, Update
 from sampan.wire.filters import Filters
 from sampan.wire.swarm import NodeSpec
 from sampan.wire.swarm_views import ManagerStatusView, NodeView
@@ -79,11 +80,22 @@ class Nodes:
             raise InvalidArgument(f'invalid Role: "{spec.Role}"')
         if availability not in AVAILABILITIES:
             raise InvalidArgument(f'invalid Availability: "{spec.Availability}"')
-        check_version(node, version)
-        if node.spec.Role == "manager" and role == "worker":
-            self._check_demotion(node)
         wanted = replace(spec, Role=role, Availability=availability, Labels=spec.Labels or {})
-        await write(self._store, Update(replace(node, spec=wanted)))
+        while True:
+            if not node.spec_version < version <= node.version:
+                raise OutOfSequence
+            if node.spec.Role == "manager" and role == "worker":
+                self._check_demotion(node)
+            try:
+                await self._store.apply(
+                    Update(replace(node, spec=wanted, spec_version=node.version))
+                )
+            except OutOfDate:
+                # The node's state or addresses, which don't concern the client.
+                node = find(self._store.tables, Node, node.id)
+                await asyncio.sleep(0)
+            else:
+                return
 
     async def remove(self, text: str, *, force: bool = False) -> None:
         """Raises FailedPrecondition for managers, and for nodes that are there unless forced."""

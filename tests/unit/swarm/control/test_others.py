@@ -26,7 +26,7 @@ from sampan.swarm.model import (
     TaskStatus,
 )
 from sampan.swarm.states import NodeState, TaskState
-from sampan.swarm.store.interface import Action, Event
+from sampan.swarm.store.interface import Action, Event, Update
 from sampan.wire import codec
 from sampan.wire.filters import Filters
 from sampan.wire.networks import NetworkCreate
@@ -422,3 +422,13 @@ def test_beats_of_nodes_and_tasks_are_no_events():
         "state.new": "ready",
     }
     assert happening(Event(Action.CREATED, Task(id="t", spec=TaskSpec()), None)) is None
+
+
+def test_a_nodes_state_makes_no_client_stale(manager):
+    manager.node("n1")
+    seen = manager.store.tables.find(Node, "n1")
+    manager.do(manager.store.apply(Update(seen)))  # as the dispatcher does
+    spec = NodeSpec(Role="worker", Availability="drain")
+    manager.do(manager.control.nodes.update("n1", seen.version, spec))
+    with pytest.raises(SampanError, match="update out of sequence"):
+        manager.do(manager.control.nodes.update("n1", seen.version, spec))

@@ -16,7 +16,8 @@ from sampan.cli.flags import Flag
 from sampan.client.api import filters_text
 from sampan.client.errors import EngineError
 from sampan.client.exchange import quote
-from sampan.compose.stack_spec import IMAGE, NAMESPACE, scoped, service_spec, stack_labels
+from sampan.compose.stack_container import NAMESPACE, scoped, stack_labels
+from sampan.compose.stack_spec import IMAGE, service_spec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from sampan.cli.flags import Flag
 from sampan.cli.naturally import natural_order
 from sampan.cli.output import Listing
 from sampan.client.api import filters_text
-from sampan.compose.stack_spec import NAMESPACE
+from sampan.compose.stack_container import NAMESPACE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from sampan.cli.commands.stacks.deploy import of_stack
 from sampan.cli.flags import Flag
 from sampan.client.api import filters_text
 from sampan.client.exchange import quote
-from sampan.compose.stack_spec import NAMESPACE
+from sampan.compose.stack_container import NAMESPACE
 from sampan.errors import SampanError
 
 TYPE_CHECKING = False

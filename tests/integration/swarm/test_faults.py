@@ -1,0 +1,125 @@
+"""Three managers of which one or two are killed or cut off: what goes on, and what comes back."""
+
+import random
+import time
+
+import pytest
+
+from integration.swarm.faults import PORT, Requests, Swarm, page, until, write
+from integration.swarm.lab import Lab
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+
+REPLICAS = 3
+PUBLISHED = ("-p", f"{PORT}:80")
+
+
+@pytest.fixture(scope="module")
+def swarm():
+    with Lab(3) as lab:
+        made = Swarm.form(lab, managers=3)
+        made.serve(lab.nodes[0], "web", REPLICAS, *PUBLISHED)
+        made.probe(lab.nodes[0])
+        everything_is_right(made)
+        yield made
+
+
+def everything_is_right(swarm, names=("web",)):
+    """In the end, whoever is asked."""
+    for at in swarm.nodes:
+        until(lambda at=at: set(swarm.statuses(at).values()) == {"ready"})
+    until(lambda: swarm.as_wanted(swarm.nodes[0], "web", REPLICAS))
+    for node in swarm.nodes:
+        for name in names:
+            until(lambda node=node, name=name: swarm.right_names(node, node, name))
+        until(lambda node=node: swarm.right_mesh(node, node, "web"))
+
+
+def others(swarm, lost):
+    return [node for node in swarm.nodes if node is not lost]
+
+
+def test_a_killed_leader_is_replaced_and_comes_back(swarm):
+    lost = swarm.leader(swarm.nodes)
+    left = others(swarm, lost)
+    before = swarm.containers(lost, "web")
+    with Requests(left[0]) as requests:
+        lost.kill()
+        assert write(left[1]) == 201
+        assert until(lambda: swarm.leader(left)) is not lost
+        lost.start()
+        until(lambda: set(swarm.statuses(lost).values()) == {"ready"})
+    assert requests.made
+    assert requests.lost == []
+    assert write(lost) == 201
+    assert swarm.containers(lost, "web") == before  # went on, and were taken up again
+    everything_is_right(swarm)
+
+
+def test_without_one_of_three_everything_works(swarm):
+    lost = swarm.leader(swarm.nodes)
+    left = others(swarm, lost)
+    lost.cut()
+    try:
+        with Requests(left[0]) as requests:
+            at = left[1]
+            assert write(at) == 201
+            until(lambda: swarm.statuses(at)[lost.name] == "down")
+            until(lambda: len(swarm.running(at, "web")) == REPLICAS)
+            swarm.serve(at, "extra", 2)
+            until(lambda: len(swarm.running(at, "extra")) == 2)
+            at.docker("service", "scale", "-d", "extra=4")
+            until(lambda: len(swarm.running(at, "extra")) == 4)
+            until(lambda: swarm.right_names(at, left[0], "extra"))
+            at.docker("service", "rm", "extra")
+        assert requests.lost == []
+    finally:
+        lost.heal()
+    everything_is_right(swarm)
+
+
+def test_partitions_leave_nothing_wrong_behind(swarm):
+    chosen = random.Random(7)
+    for _ in range(3):
+        lost = chosen.choice(swarm.nodes)
+        at = others(swarm, lost)[0]
+        swarm.serve(at, "turn", 2)
+        until(lambda at=at: len(swarm.running(at, "turn")) == 2)
+        lost.cut()
+        try:
+            at.docker("service", "rm", "turn")
+            swarm.serve(at, "turn", 2)  # the name, at another address
+            at.docker("service", "update", "-d", "--force", "web")
+            time.sleep(chosen.uniform(6, 8))
+        finally:
+            lost.heal()
+        everything_is_right(swarm, names=("web", "turn"))
+        at.docker("service", "rm", "turn")
+
+
+def test_without_two_of_three_tasks_run_on_and_force_mends(swarm):
+    """The last: two managers are workers afterwards, and have to join anew."""
+    left, *lost = swarm.nodes
+    before = [swarm.containers(node, "web") for node in swarm.nodes]
+    for node in lost:
+        node.kill()
+    refused = left.docker("service", "scale", "-d", "web=5", check=False)
+    assert "The swarm does not have a leader" in refused.stderr
+    assert swarm.containers(left, "web") == before[0]
+    assert page(left).startswith("web ")  # all of them run, whoever looks after them
+    left.docker("swarm", "init", "--force-new-cluster", "--advertise-addr", left.address)
+    until(lambda: write(left) == 201)
+    until(lambda: swarm.leader([left]) is left)
+    until(lambda: len(swarm.running(left, "web")) == REPLICAS)
+    for node in lost:
+        node.start()
+        node.docker("swarm", "leave", "--force")
+    token = left.docker("swarm", "join-token", "-q", "manager").stdout.strip()
+    for node in lost:
+        where = ("--token", token, "--advertise-addr", node.address, f"{left.address}:2377")
+        node.docker("swarm", "join", *where)
+    until(lambda: list(swarm.statuses(left).values()).count("ready") == 3)
+    until(lambda: swarm.as_wanted(left, "web", REPLICAS))
+    for node in swarm.nodes:
+        assert write(node) == 201
+        until(lambda node=node: swarm.right_mesh(left, node, "web"))
