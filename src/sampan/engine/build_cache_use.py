@@ -262,7 +262,10 @@ def choose(
     return chosen
 
 
-_FILTERS = ("until", "unused-for", "id", "type", "description", "inuse", "shared", "private")
+_FILTERS = (
+    *("until", "unused-for", "id", "type", "description", "inuse", "shared", "private"),
+    *("label", "label!"),  # `system prune --filter label=x` asks for them; records have none
+)
 
 
 def _check(filters: Filters) -> None:
@@ -278,7 +281,9 @@ def _matches(record: CacheRecord, wish: PruneWish, now_ns: int) -> bool:
         if name in filters and filters.boolean(name, default=True) != value:
             return False
     return (
-        _begins(filters.get("id"), record.id)
+        filters.match_labels({})
+        and filters.match_no_labels({})
+        and _begins(filters.get("id"), record.id)
         and filters.match_exact("type", record.kind)
         and _contains(filters.get("description"), record.description)
     )

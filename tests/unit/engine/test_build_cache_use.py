@@ -78,6 +78,12 @@ def test_filters(filters, names):
     assert sorted(found) == names
 
 
+def test_records_have_no_labels():
+    records = [record("a")]
+    assert chosen(records, PruneWish(filters=Filters({"label": ("x=y",)}))) == []
+    assert chosen(records, PruneWish(filters=Filters({"label!": ("x=y",)}))) == ["a"]
+
+
 def test_unused_for_a_while():
     records = [record("old", age=30), record("new", age=2)]
     assert chosen(records, PruneWish(unused_for_ns=24 * HOUR_NS)) == ["old"]
