@@ -16,6 +16,7 @@ from sampan.runtime.signals import parse_signal
 from sampan.wire.containers import (
     ContainerConfig,
     CreateRequest,
+    DeviceRequest,
     EndpointSettings,
     HealthConfig,
     HostSettings,
@@ -33,6 +34,17 @@ class NoHostGateway(InvalidArgument):
         super().__init__(
             "unable to derive the IP value for host-gateway",
             hint="the daemon has no default bridge: say its address with --host-gateway-ip",
+        )
+
+
+class NoSuchDevices(InvalidArgument):
+    """`--gpus` and its kin: dockerd's words, when no driver of devices is installed."""
+
+    def __init__(self, asked: DeviceRequest) -> None:
+        groups = " ".join(f"[{' '.join(group)}]" for group in asked.Capabilities or ())
+        super().__init__(
+            f'could not select device driver "{asked.Driver}" with capabilities: [{groups}]',
+            hint="device requests are not supported; --device passes single devices on",
         )
 
 
@@ -97,6 +109,10 @@ def check_host(config: ContainerConfig, host: HostSettings) -> None:
         raise InvalidArgument(
             "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
         )
+    if host.Isolation not in {"", "default"}:
+        raise InvalidArgument(f'invalid isolation "{host.Isolation}" on linux')
+    for asked in host.DeviceRequests or ():
+        raise NoSuchDevices(asked)
     _check_modes(host)
     for reason in _network_conflicts(config, host):
         raise InvalidArgument(f"conflicting options: {reason}")

@@ -4,6 +4,7 @@ from sampan.engine.containers.validate import check_extra_host, check_request
 from sampan.errors import InvalidArgument
 from sampan.wire.containers import (
     CreateRequest,
+    DeviceRequest,
     EndpointAddressing,
     EndpointSettings,
     HealthConfig,
@@ -32,6 +33,12 @@ REFUSED = [
         {},
         {"AutoRemove": True, "RestartPolicy": RestartSettings(Name="always")},
         "can't create 'AutoRemove' container with restart policy",
+    ),
+    ({}, {"Isolation": "hyperv"}, 'invalid isolation "hyperv" on linux'),
+    (
+        {},
+        {"DeviceRequests": [DeviceRequest(Count=-1, Capabilities=[["gpu"]])]},
+        r'could not select device driver "" with capabilities: \[\[gpu\]\]',
     ),
     ({}, {"ExtraHosts": ["bad"]}, 'bad format for add-host: "bad"'),
     ({}, {"ExtraHosts": ["a:zzz"]}, 'invalid IP address in add-host: "zzz"'),
