@@ -28,6 +28,7 @@ from sampan.lib.workers import Workers
 
 KEY_FILE = "token-key.pem"
 API_VERSION = "2.0"
+DOORS = 8  # threads for logins and sign-ups, of which few hash at once (passwords.py)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +49,18 @@ class Faces:
         settings: Settings,
         *,
         database: Database,
-        workers: Workers,
         storage: StorageDriver,
         collect_garbage: Callable[[], Awaitable[str]],
         endpoints: tuple[Endpoint, ...] = (),
         views: tuple[SiteRoute, ...] = (),
     ) -> None:
         signer = Signer(load_key(settings.root / KEY_FILE))
+        doors = Workers(DOORS)  # passwords are slow on purpose: the database isn't behind them
         passwords = Passwords()
         logins = Logins(database=database, passwords=passwords, throttle=Throttle(), signer=signer)
         self.services = Services(
             database=database,
-            workers=workers,
+            workers=doors,
             logins=logins,
             passwords=passwords,
             signer=signer,
@@ -71,15 +72,13 @@ class Faces:
         )
         self.access = RegistryAccess(
             database=database,
-            workers=workers,
+            workers=doors,
             logins=logins,
             signer=signer,
             creation=Creation(private=settings.private_by_default),
             public_url=self.services.public_url,
         )
-        self._tokens = TokenEndpoint(
-            database=database, workers=workers, logins=logins, signer=signer
-        )
+        self._tokens = TokenEndpoint(database=database, workers=doors, logins=logins, signer=signer)
         self._api = HubApi(self.services, endpoints)
         self._site = Site(self.services, views)
 

@@ -137,7 +137,6 @@ class Hub:
         return Faces(
             settings,
             database=database,
-            workers=workers,
             storage=storage,
             collect_garbage=collect,
             endpoints=automation_endpoints(automation),

@@ -216,7 +216,7 @@ async def search_repositories(call: Call) -> web.Response:
 async def search_index(call: Call) -> web.Response:
     """`docker search`."""
     asked = call.query("n", "25")
-    if not asked.isdecimal() or not 1 <= int(asked) <= 100:
+    if not (asked.isdecimal() and len(asked) <= 3 and 1 <= int(asked) <= 100):
         raise InvalidArgument("n is a number from 1 to 100")
     found = await call.read(
         lambda connection: catalog.search(

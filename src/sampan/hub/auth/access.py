@@ -99,7 +99,7 @@ class RegistryAccess:
                 lambda connection: self._decide(connection, caller, repository, action)
             )
             identity = _identity(caller)
-        if action == "push" and request.method == "POST":
+        if action == "push" and _may_create(request):
             await ensure_repository(self._database, repository, self._creation)
         return identity
 
@@ -164,6 +164,11 @@ def _as_asked(request: web.Request, repository: str) -> str:
     """The name as the client wrote it: clients compare it with theirs."""
     short = repository.removeprefix("library/")
     return short if request.path.startswith(f"/v2/{short}/") else repository
+
+
+def _may_create(request: web.Request) -> bool:
+    """The first upload makes a repository; so does an index that refers to nothing."""
+    return request.method == "POST" or (request.method == "PUT" and "/manifests/" in request.path)
 
 
 def _granted(claims: Claims, repository: str, action: Action) -> bool:

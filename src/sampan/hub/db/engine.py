@@ -107,7 +107,11 @@ def _engine(url: str) -> Engine:
 def _postgresql(url: sqlalchemy.URL) -> Engine:
     try:
         return sqlalchemy.create_engine(
-            url, pool_size=WORKERS, max_overflow=WORKERS, pool_pre_ping=True
+            url,
+            pool_size=WORKERS,
+            max_overflow=WORKERS,
+            pool_pre_ping=True,
+            hide_parameters=True,  # hashes and sealed secrets don't belong in a log's tracebacks
         )
     except ModuleNotFoundError as error:
         raise Unsupported(
@@ -121,6 +125,7 @@ def _sqlite(url: sqlalchemy.URL) -> Engine:
         poolclass=sqlalchemy.pool.QueuePool,
         pool_size=WORKERS,
         max_overflow=WORKERS,
+        hide_parameters=True,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S},
     )
     event.listen(engine, "connect", _prepare_sqlite)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Column, Connection, Row, select
 
 from sampan.hub.db.schema import manifests, tags
 from sampan.hub.repositories.edits import TagNotFound
@@ -27,6 +27,11 @@ ORDERINGS = {
     "name": tags.c.name,
     "-name": tags.c.name.desc(),
 }
+
+_OF_PLATFORMS: tuple[Column[Any], ...] = (
+    *(manifests.c.digest, manifests.c.os, manifests.c.architecture, manifests.c.variant),
+    *(manifests.c.image_size, manifests.c.pushed_ns),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +172,8 @@ def _platforms(connection: Connection, row: Row[Any]) -> tuple[Platform, ...]:
     by_digest: Mapping[str, Row[Any]] = {
         child.digest: child
         for child in connection.execute(
-            select(manifests).where(
+            # not their payloads: there may be thousands of some megabytes
+            select(*_OF_PLATFORMS).where(
                 manifests.c.repository_id == row.repository_id,
                 manifests.c.digest.in_([each.digest for each in listed]),
             )

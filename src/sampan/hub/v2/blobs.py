@@ -105,7 +105,7 @@ class Blobs:
         await self._workers.run(self._keep, digest, staged, size, is_known=state == LIVE)
 
         def publish(connection: Connection) -> bool:
-            return _publish(connection, repository_id, digest, upload)
+            return _publish(connection, repository_id, digest, size, upload)
 
         if not await self._database.write(publish):
             raise BlobBeingRemoved(digest)
@@ -169,11 +169,13 @@ def _claim(connection: Connection, digest: str, size: int) -> str:
     return str(row.state)
 
 
-def _publish(connection: Connection, repository_id: int, digest: str, upload: str) -> bool:
+def _publish(
+    connection: Connection, repository_id: int, digest: str, size: int, upload: str
+) -> bool:
     changed = connection.execute(
         update(blobs)
         .where(blobs.c.digest == digest, blobs.c.state != DELETING)
-        .values(state=LIVE, touched_ns=time.time_ns())
+        .values(state=LIVE, size=size, touched_ns=time.time_ns())
     ).rowcount
     if not changed:
         return False

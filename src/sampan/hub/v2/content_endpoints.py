@@ -1,6 +1,7 @@
 """Endpoints of blobs and manifests: read, keep, delete."""
 
 import time
+from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import web
@@ -157,9 +158,9 @@ async def list_referrers(call: Call) -> web.StreamResponse:
     await call.require("pull")
     digest = check_digest(call.target.item)
     wanted = call.query("artifactType")
-    found = await call.parts.database.read(
+    found, has_more = await call.parts.database.read(
         lambda connection: manifests.list_referrers(
-            connection, call.target.repository, digest, wanted
+            connection, call.target.repository, digest, wanted, after=call.query("last")
         )
     )
     entries = []
@@ -178,4 +179,7 @@ async def list_referrers(call: Call) -> web.StreamResponse:
     headers = {**API_VERSION, "Content-Type": mediatypes.OCI_INDEX}
     if wanted:
         headers["OCI-Filters-Applied"] = "artifactType"
+    if has_more:
+        query = {"last": found[-1].digest} | ({"artifactType": wanted} if wanted else {})
+        headers["Link"] = f'<{call.path("referrers", digest)}?{urlencode(query)}>; rel="next"'
     return web.Response(body=msgspec.json.encode(index), headers=headers)

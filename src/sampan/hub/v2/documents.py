@@ -16,13 +16,14 @@ from sampan.oci import mediatypes
 
 PAYLOAD_MOST = 4 << 20
 REFERENCES_MOST = 5000
+SIZE_MOST = 1 << 50  # of a part: sums of them fit into the database's integers
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """A descriptor; digests of either algorithm."""
 
     digest: str
-    size: Annotated[int, msgspec.Meta(ge=0)]
+    size: Annotated[int, msgspec.Meta(ge=0, le=SIZE_MOST)]
     mediaType: str = ""
     urls: list[str] | None = None
 

@@ -25,6 +25,10 @@ from sampan.hub.v2.errors import ManifestBlobUnknown, ManifestUnknown
 from sampan.hub.v2.names import is_digest
 from sampan.hub.v2.repositories import find_id, get_id, insert_or_ignore, touch_link
 
+# of a page of referrers: their annotations are in the answer, so all of them are read
+REFERRERS_MOST = 1000
+REFERRERS_BYTES = 8 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -200,21 +204,27 @@ class Referrer:
 
 
 def list_referrers(
-    connection: Connection, repository: str, digest: str, artifact_type: str
-) -> list[Referrer]:
-    """Raises NameUnknown."""
-    repository_id = get_id(connection, repository)
-    query = (
-        select(
-            manifests.c.digest,
-            manifests.c.media_type,
-            manifests.c.artifact_type,
-            manifests.c.payload,
-        )
-        .where(manifests.c.repository_id == repository_id, manifests.c.subject_digest == digest)
+    connection: Connection, repository: str, digest: str, artifact_type: str, *, after: str
+) -> tuple[list[Referrer], bool]:
+    """One page behind the digest `after`, and whether there are more. Raises NameUnknown."""
+    mine = manifests.c.repository_id == get_id(connection, repository)
+    wanted = mine & (manifests.c.subject_digest == digest) & (manifests.c.digest > after)
+    if artifact_type:
+        wanted &= manifests.c.artifact_type == artifact_type
+    sizes = select(manifests.c.digest, manifests.c.size).where(wanted).order_by(manifests.c.digest)
+    listed = connection.execute(sizes.limit(REFERRERS_MOST + 1)).all()
+    count = size = 0
+    for row in listed[:REFERRERS_MOST]:
+        size += row.size
+        if count and size > REFERRERS_BYTES:
+            break
+        count += 1
+    page = [row.digest for row in listed[:count]]
+    columns = (manifests.c.media_type, manifests.c.artifact_type, manifests.c.payload)
+    rows = connection.execute(
+        select(manifests.c.digest, *columns)
+        .where(mine, manifests.c.digest.in_(page))
         .order_by(manifests.c.digest)
     )
-    if artifact_type:
-        query = query.where(manifests.c.artifact_type == artifact_type)
-    rows = connection.execute(query)
-    return [Referrer(r.digest, r.media_type, r.artifact_type, r.payload) for r in rows]
+    found = [Referrer(r.digest, r.media_type, r.artifact_type, r.payload) for r in rows]
+    return found, len(listed) > count

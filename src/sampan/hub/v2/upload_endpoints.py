@@ -124,13 +124,17 @@ async def _finish(call: Call, session: Session, digest: str, *, listed: bool = F
         await uploads.check(session, owner, digest)
     finally:
         await uploads.release(session, owner)
-    await call.parts.blobs.commit(
-        repository_id=session.repository_id,
-        digest=digest,
-        staged=session.path,
-        size=session.size,
-        upload=session.id if listed else "",
-    )
+    try:
+        await call.parts.blobs.commit(
+            repository_id=session.repository_id,
+            digest=digest,
+            staged=session.path,
+            size=session.size,
+            upload=session.id if listed else "",
+        )
+    except BaseException:
+        session.reopen()
+        raise
 
 
 async def _session(call: Call) -> Session:

@@ -48,14 +48,20 @@ class Session:
         self.path = path
         self._lock = threading.Lock()
         self._owner: object = None
+        self._is_checked = False  # becoming a blob: these bytes and no others
         self._descriptor: int | None = None
         self._hash: _Hash | None = None
         self._hashed = 0
         self.size = path.stat().st_size if path.exists() else 0
 
     def take(self) -> object:
-        """Become the one who appends; returns the token for it. Doesn't block long."""
+        """Become the one who appends; returns the token for it. Doesn't block long.
+
+        Raises UploadInvalid between `check` and `reopen`.
+        """
         with self._lock:
+            if self._is_checked:
+                raise UploadInvalid("the upload is being finished")
             self._owner = object()
             return self._owner
 
@@ -91,16 +97,21 @@ class Session:
     @property
     def is_idle(self) -> bool:
         """Nobody appends: the session may be forgotten, and be met again by its file."""
-        return self._owner is None
+        return self._owner is None and not self._is_checked
 
     def check(self, owner: object, digest: str) -> None:
-        """Raises DigestInvalid if the bytes aren't those of `digest`; ends the appending."""
+        """Raises DigestInvalid if the bytes aren't those of `digest`; ends the appending.
+
+        Raises UploadUnknown where they have gone: a blob already, of which the record failed.
+        """
         with self._lock:
             if self._owner is not owner:
                 raise UploadInvalid("another request goes on with this upload")
             self._owner = None
             self._close()
             if not self.path.exists():
+                if self.size:
+                    raise UploadUnknown(self.id)
                 self.path.touch(mode=0o600)
             algorithm = algorithm_of(digest)
             found = self._hash if algorithm == DEFAULT_ALGORITHM else None
@@ -108,6 +119,12 @@ class Session:
                 found = _hash_of(self.path, algorithm)
             if f"{algorithm}:{found.hexdigest()}" != digest:
                 raise DigestInvalid(digest, "content does not match digest")
+            self._is_checked = True
+
+    def reopen(self) -> None:
+        """It didn't become a blob: requests may go on with it."""
+        with self._lock:
+            self._is_checked = False
 
     def remove(self) -> None:
         with self._lock:

@@ -430,3 +430,46 @@ def test_polling_builds_what_moved_and_not_what_was_there(database, tmp_path, re
     found = database.read_now(lambda c: sources.get(c, 1))
     assert "does not appear to be a git repository" in found.poll_error
     assert not list(folder.iterdir())
+
+
+def test_a_source_that_hangs_or_breaks_keeps_no_other_waiting(database, tmp_path, repository):
+    remote = parse_remote(f"file://{repository}", [tmp_path / "open"])
+    looked = []
+
+    def link(connection):
+        for repository_id in (1, 2, 3):
+            if repository_id > 1:
+                repositories.ensure(connection, f"team/{repository_id}", is_private=False)
+            sources.link(connection, repository_id, remote, who="alice", sealer=SEALER)
+            sources.set_poll(connection, repository_id, 60)
+
+    async def run():
+        third = anyio.Event()
+
+        async def refs(source):
+            looked.append(source.repository_id)
+            if source.repository_id == 1:
+                await third.wait()
+            if source.repository_id == 2:
+                raise ValueError("nobody foresaw this")
+            third.set()
+            return {}
+
+        poller = Poller(
+            database=database,
+            sealer=SEALER,
+            checkout=checkout(tmp_path),
+            scratch=tmp_path,
+            folders=(),
+            queued=lambda: None,
+        )
+        poller._refs = refs
+        with anyio.fail_after(20):
+            await poller.round()
+            await poller.round()
+
+    database.write_now(link)
+    asyncio.run(run())
+    assert sorted(looked) == [1, 2, 3], "each once: it isn't due again"
+    broken = database.read_now(lambda connection: sources.get(connection, 2))
+    assert "went wrong" in broken.poll_error

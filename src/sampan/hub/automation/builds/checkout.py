@@ -136,8 +136,12 @@ class Checkout:
             # the deploy key is the source's own: another host doesn't see it
             own = key if (remote.scheme, remote.host) == (parent.scheme, parent.host) else ""
             git = await self._git(remote, tree, scratch, own)
-            place = path.strip()
-            await _shallow(git, "submodule", "--quiet", "update", "--init", last=("--", place))
+            place = path.removesuffix("\n")
+            # what was checked is what git uses, and for this submodule alone: a path like ? would
+            # take others along, which nobody has checked
+            await plain.run("config", "--replace-all", setting, remote.url)
+            only = ("--", f":(literal){place}")
+            await _shallow(git, "submodule", "--quiet", "update", last=only)
             await self._submodules(remote, tree / place, scratch, key, depth=depth + 1)
 
     def _submodule(self, url: str) -> Remote:

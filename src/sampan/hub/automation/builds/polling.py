@@ -73,10 +73,10 @@ class Poller:
 
     async def round(self) -> None:
         now = self._clock_ns()
-        for source in await self._database.read(
-            lambda connection: sources.list_due(connection, now)
-        ):
-            await self._poll(source)
+        due = await self._database.read(lambda connection: sources.list_due(connection, now))
+        async with anyio.create_task_group() as tasks:
+            for source in due:
+                tasks.start_soon(self._poll, source)
 
     async def _poll(self, source: Source) -> None:
         error, refs = "", {}
@@ -88,6 +88,9 @@ class Poller:
             error = f"no answer within {LIMIT_S} s"
         except SampanError as failure:
             error = failure.message
+        except Exception:  # the boundary of a source: the others are looked at
+            log.exception("source not polled repository=%s", source.repository_id)
+            error = "something went wrong here; the hub's log knows more"
         now = self._clock_ns()
 
         def work(connection: Connection) -> list[int]:

@@ -9,11 +9,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from sampan.errors import InvalidArgument
 
 _SCP = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*@)([A-Za-z0-9][A-Za-z0-9.-]*):([^/].*|/.*)")
+# nothing that git's HTTP library would read otherwise than we do (it decodes %xx and has an IDNA
+# of its own): it would look up another name than the one that was checked
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _PORTS = {"http": 80, "https": 443, "ssh": 22}
 _URL_MOST = 1024
 
@@ -49,8 +52,11 @@ def parse_remote(text: str, folders: Sequence[Path] = ()) -> Remote:
     except ValueError as error:
         raise BadRemote(f"the source isn't a URL: {error}") from error
     if parts.scheme == "file":
-        return Remote(text, "file", path=_opened(parts.path, folders))
-    if parts.scheme not in _PORTS or not host or host.startswith("-"):
+        if parts.netloc or parts.query or parts.fragment:  # git takes all of them for the path
+            raise BadRemote("a file URL is file:///path")
+        place = _opened(unquote(parts.path), folders)
+        return Remote(f"file://{quote(place)}", "file", path=place)
+    if parts.scheme not in _PORTS or not _HOST.fullmatch(host):
         raise BadRemote("the source must be an https, ssh or file URL, or git@host:path")
     if parts.password or (parts.scheme != "ssh" and parts.username):
         raise BadRemote("the source mustn't contain credentials", hint="use ssh and its deploy key")
