@@ -23,6 +23,7 @@ VERBS = {
     "commit": "containers.commit:COMMIT",
     "completion": "completion:COMPLETION",
     "compose": "compose.main:COMPOSE",
+    "convert": "convert:CONVERT",
     "cp": "containers.cp:CP",
     "create": "containers.create:CREATE",
     "daemon": "daemon:DAEMON",

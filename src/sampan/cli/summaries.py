@@ -4,6 +4,7 @@ SUMMARIES = {
     "completion:COMPLETE": "Print what may stand at the end of a command line",
     "completion:COMPLETION": "Print a script that completes command lines in a shell",
     "compose.main:COMPOSE": "Define and run multi-container applications",
+    "convert:CONVERT": "Convert a Compose project for Kubernetes or Amazon ECS",
     "containers.attach:ATTACH": "Attach the terminal's input and output to a running container",
     "containers.commit:COMMIT": "Create a new image from a container's changes",
     "containers.cp:CP": "Copy files/folders between a container and the local filesystem",

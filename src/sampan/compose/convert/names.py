@@ -1,4 +1,4 @@
-"""Names and texts that Kubernetes takes: DNS labels, label keys and values, file and variable names.
+"""Names and texts that Kubernetes takes: DNS labels, label keys, file and variable names.
 
 Services are found by their name, so that one that isn't a DNS label (RFC 1035: Service objects
 begin with a letter) changes what others must look for; who asks for a name reports that.
@@ -24,19 +24,21 @@ def dns_label(text: str) -> str:
 
 
 class Names:
-    """Hands out labels, the same for the same text, never one for two texts."""
+    """Hands out labels, the same for the same key, never one for two keys."""
 
     def __init__(self) -> None:
         self._given: dict[str, str] = {}
 
-    def of(self, text: str) -> str:
-        if text not in self._given:
+    def of(self, text: str, key: str = "") -> str:
+        """The label for `key` (the text itself by default), made from `text`."""
+        key = key or text
+        if key not in self._given:
             base, label, count = dns_label(text), dns_label(text), 1
             while label in self._given.values():
                 count += 1
                 label = f"{base}-{count}"
-            self._given[text] = label
-        return self._given[text]
+            self._given[key] = label
+        return self._given[key]
 
 
 def is_label_key(text: str) -> bool:

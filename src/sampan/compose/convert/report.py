@@ -65,10 +65,12 @@ class Report:
         return any(entry.kind == DROPPED for entry in self._entries.values())
 
     def lines(self) -> list[str]:
-        return [
+        """One line each, whatever the Compose file has in its names."""
+        texts = (
             f"{each.kind}: {each.service or '(project)'}: {each.key}: {each.reason}"
             for each in self.entries
-        ]
+        )
+        return ["".join(sign if sign.isprintable() else " " for sign in text) for text in texts]
 
     def plain(self) -> list[dict[str, str]]:
         return [
@@ -95,7 +97,7 @@ class Report:
 
 
 def filled(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the keys that hold nothing: None, empty text, lists and mappings; 0 and False stay."""
+    """Without the keys that hold nothing: None and what is empty; 0 and False stay."""
     return {
         key: value
         for key, value in tree.items()

@@ -4,7 +4,7 @@ Compose has two ways to say most limits (`mem_limit` and `deploy.resources.limit
 loader checked that they don't contradict, and `deploy` counts first here.
 """
 
-from sampan.compose.attributes import DeviceRequest, Healthcheck, Resource, Resources
+from sampan.compose.attributes import DeviceRequest, Healthcheck, Resource, Resources, VolumeMount
 from sampan.compose.convert.report import Report
 from sampan.compose.model import Project, Service
 from sampan.lib.records import Record
@@ -12,7 +12,10 @@ from sampan.lib.records import Record
 LIMIT_KEYS = frozenset(("cpus", "cpu_period", "cpu_quota", "mem_limit", "mem_reservation", "gpus"))
 TEST_WORDS = {"CMD", "CMD-SHELL"}
 SECOND_NS = 1_000_000_000
-INTERVAL_NS, TIMEOUT_NS, RETRIES, START_INTERVAL_NS = 30 * SECOND_NS, 30 * SECOND_NS, 3, 5 * SECOND_NS
+# of Docker's health checks
+INTERVAL_NS = TIMEOUT_NS = 30 * SECOND_NS
+START_INTERVAL_NS = 5 * SECOND_NS
+RETRIES = 3
 
 
 class Limits(Record, frozen=True, kw_only=True):
@@ -103,6 +106,14 @@ def health_test(service: Service, report: Report) -> Healthcheck | None:
         )
         return None
     return check if check.test[0] in TEST_WORDS and len(check.test) > 1 else None
+
+
+def lost_mount_settings(service: Service, mount: VolumeMount, report: Report) -> None:
+    """What a single mount may be given and no other orchestrator has."""
+    key = f"volumes.{mount.target}"
+    report.fields(service.name, f"{key}.volume", mount.volume, {"labels": "label the volume"})
+    report.fields(service.name, f"{key}.tmpfs", mount.tmpfs, {"mode": "no mode of the mount point"})
+    report.fields(service.name, f"{key}.bind", mount.bind, {"recursive": "always recursive"})
 
 
 def tmpfs_options(text: str) -> tuple[str, dict[str, str]]:
