@@ -1,6 +1,6 @@
 """The tutorials' two applications, each from its compose file, with both compose programs.
 
-    up --build -> a visitor uses the site -> down -> up -> what was written is still there -> down -v
+    up --build -> a visitor uses the site -> down -> up -> what was written is there -> down -v
 
 Needs Debian's mirror and PyPI from inside containers: the images are built as the files say.
 """
