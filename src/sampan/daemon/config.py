@@ -19,6 +19,7 @@ from sampan.errors import InvalidArgument
 from sampan.lib.log import LEVELS
 from sampan.logs import drivers as log_drivers
 from sampan.registry import settings as registries
+from sampan.swarm.etcd.external import ExternalEtcd, external_etcd
 
 DEFAULT_CONFIG_FILE = Path("/etc/sampan/daemon.json")
 DEFAULT_DATA_ROOT = Path("/var/lib/sampan")
@@ -75,6 +76,11 @@ class Config:
     dns_opts: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
     builder: BuilderConfig = field(default_factory=BuilderConfig)
+    swarm_etcd_endpoints: tuple[str, ...] = ()  # a manager runs an etcd of its own
+    swarm_etcd_prefix: str = ""
+    swarm_etcd_ca: str = ""
+    swarm_etcd_cert: str = ""
+    swarm_etcd_key: str = ""
     tls: bool | None = None  # None: nothing was said
     tls_verify: bool | None = None
     tls_ca: str = ""
@@ -86,6 +92,17 @@ class Config:
     def tls_on(self) -> bool:
         """Asking about verification, either way, asks for TLS."""
         return bool(self.tls) or self.tls_verify is not None
+
+    @property
+    def swarm_etcd(self) -> ExternalEtcd | None:
+        """Raises InvalidArgument."""
+        return external_etcd(
+            self.swarm_etcd_endpoints,
+            prefix=self.swarm_etcd_prefix,
+            ca=self.swarm_etcd_ca,
+            certificate=self.swarm_etcd_cert,
+            key=self.swarm_etcd_key,
+        )
 
 
 class InvalidConfig(InvalidArgument):
@@ -256,6 +273,7 @@ def check(config: Config) -> None:
     for server in config.dns:
         _check_address(server, f"{server} is not an ip address")
     _check_networks(config)
+    _ = config.swarm_etcd
     for registry in config.insecure_registries:
         if re.search(r"[\s]|://", registry):
             raise InvalidArgument(f"insecure registry {registry} is not valid")

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from sampan.daemon import swarm_records as records
 from sampan.daemon.swarm_manager import ManagerState, Standing
 from sampan.daemon.swarm_member import MemberRun
+from sampan.daemon.swarm_outside import check_init
 from sampan.daemon.swarm_parts import SwarmParts
 from sampan.daemon.swarm_refusals import (
     AlreadyInSwarm,
@@ -39,7 +40,7 @@ from sampan.errors import Internal, SampanError, Unavailable
 from sampan.lib.log import fields
 from sampan.lib.workers import Workers
 from sampan.swarm import ca, tokens
-from sampan.swarm.etcd.members import check_removal
+from sampan.swarm.etcd.members import LastManager
 from sampan.swarm.leader import Crew
 from sampan.swarm.membership import addresses, defaults, joining, rotation
 from sampan.swarm.membership.addresses import Addresses, Interface
@@ -111,6 +112,7 @@ class SwarmNode:
             )
             where = await self._where(request)
             defaults.checked_availability(request.Availability)
+            await check_init(self._parts.external, force_new_cluster=request.ForceNewCluster)
             if self._standing is not None:
                 return await self._force(where)
             spec = request.Spec
@@ -238,9 +240,8 @@ class SwarmNode:
     def check_demotion(self, node_id: str) -> None:
         """Raises LastManager, LossOfQuorum."""
         manager = self._member.manager if self._member else None
-        reachable = manager.reachable() if manager else {}
-        if node_id in reachable:
-            check_removal(reachable, node_id)
+        if manager is not None and node_id in manager.reachable():
+            manager.check_removal(node_id)
 
     def standing(self) -> SwarmStanding:
         """For /info; without the cluster, which its views add."""
@@ -366,7 +367,11 @@ class SwarmNode:
         manager = self._member.manager if self._member else None
         if node is None or node.manager is None or manager is None:
             return
-        check_removal(manager.reachable(), node.id)
+        try:
+            manager.check_removal(node.id)
+        except LastManager:
+            await manager.erase()
+            raise
         member_id = node.manager.member_id
         spec = replace(node.spec, Role="worker")
         await store.apply(Update(replace(node, spec=spec, role="worker", manager=None)))

@@ -5,6 +5,7 @@
     server        listens once the replica is there
     leader        components of the one manager that leads
 
+With an external etcd (`parts.external`) there's no member: swarm_outside.py has what differs.
 `run` does all of this until it is cancelled; `ready` says when the store can be used. It may be
 cancelled, or killed, anywhere: `store_joined` in the node's state is set only once the member has
 its vote, and every step before can be done again.
@@ -22,14 +23,16 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from sampan.daemon.swarm_outside import Outside
 from sampan.daemon.swarm_parts import Component, ManagerContext, SwarmParts
-from sampan.errors import DataLoss, SampanError
+from sampan.errors import DataLoss, InvalidArgument, SampanError
 from sampan.lib.log import fields
 from sampan.lib.workers import Workers
 from sampan.swarm.allocator.subnets import ingress_network
 from sampan.swarm.etcd.backups import Backups, restore
 from sampan.swarm.etcd.client import EtcdClient, EtcdRefused, EtcdSilent
-from sampan.swarm.etcd.members import Members
+from sampan.swarm.etcd.external import ExternalStoreThere, OwnStoreThere
+from sampan.swarm.etcd.members import Members, Roster
 from sampan.swarm.etcd.process import EtcdProcess, MemberSettings, free_port, programs
 from sampan.swarm.leader import Crew, Leadership
 from sampan.swarm.membership.addresses import joined, split
@@ -113,8 +116,13 @@ class ManagerRun:
         self._managers = managers
         self._parts = parts
         self._workers = workers
-        self._etcd = EtcdClient([self.process.settings.endpoint], credentials.client)
+        self._outside = Outside.of(parts.external, standing.state)
+        if self._outside is not None:
+            self._etcd = self._outside.client
+        else:
+            self._etcd = EtcdClient([self.process.settings.endpoint], credentials.client)
         self._members = Members(self._etcd)
+        self._roster: Roster = self._outside.election if self._outside else self._members
         self._leadership: Leadership | None = None
         self._reachability: Reachability | None = None
 
@@ -151,15 +159,31 @@ class ManagerRun:
 
     async def leave(self, member_id: str) -> None:
         """Take the own member out of the store. Raises NoQuorum, EtcdSilent."""
-        await self._members.remove(member_id)
+        await self._roster.remove(member_id)
+
+    async def erase(self) -> None:
+        """The last manager leaves: what an external etcd holds of the swarm. Raises EtcdSilent."""
+        if self._outside is not None:
+            await self._outside.erase()
+
+    def check_removal(self, leaving: str) -> None:
+        """Raises LastManager, LossOfQuorum."""
+        self._roster.check_removal(self.reachable(), leaving)
 
     def _unready(self) -> None:
         self.ready.clear()
         self.store = None
 
     async def _start_member(self, stack: AsyncExitStack, *, force_new_cluster: bool) -> None:
-        programs()
         settings = self.process.settings
+        if self._outside is not None:
+            if settings.has_been_member:
+                raise OwnStoreThere
+            await self._start_outside(stack, self._outside)
+            return
+        if self._standing.state.external:
+            raise ExternalStoreThere
+        programs()
         if force_new_cluster and not settings.has_been_member:
             taken = await restore(self._standing.files.backups, settings)
             log.warning(fields("store restored", snapshot=taken))
@@ -170,12 +194,7 @@ class ManagerRun:
                 raise StoreMissing(settings.data_dir)  # etcd would begin an empty one
             await self._run_etcd(stack, force_new_cluster=force_new_cluster)
             return
-        answer = await self._ask_to_join()
-        keyring = self._standing.keyring
-        assert keyring is not None
-        await self._standing.keep(
-            replace(keyring, data_keys=answer.data_keys, unlock_key=answer.unlock_key)
-        )
+        answer = await self._admitted(settings.peer_url)
         initial = {**answer.initial, settings.name: settings.peer_url}
         self.process.settings = dataclasses.replace(settings, initial=initial)
         await self._run_etcd(stack)
@@ -183,27 +202,44 @@ class ManagerRun:
         await self._persist("/cluster/managers/promotion", promotion, Nothing)
         await self._standing.save(replace(self._standing.state, store_joined=True))
 
+    async def _start_outside(self, stack: AsyncExitStack, outside: Outside) -> None:
+        standing = self._standing
+        if not standing.state.store_joined:
+            await self._admitted("")
+        await standing.save(replace(standing.state, store_joined=True, external=True))
+        keyring = standing.keyring
+        await outside.settle(founds=keyring is not None and keyring.founding is not None)
+        stack.push_async_callback(outside.election.resign)
+
     async def _run_etcd(self, stack: AsyncExitStack, *, force_new_cluster: bool = False) -> None:
         crew = Crew()
         crew.start([_Etcd(self.process, force_new_cluster=force_new_cluster)])
         stack.push_async_callback(crew.stop)
 
-    async def _ask_to_join(self) -> ManagerJoined:
-        settings = self.process.settings
+    async def _admitted(self, peer_url: str) -> ManagerJoined:
+        """Part of the store in the other managers' eyes, with the keys to its objects."""
         wanted = ManagerJoin(
             addr=self._standing.state.advertise,
-            peer_url=settings.peer_url,
-            fresh=not settings.has_been_member,
+            peer_url=peer_url,
+            fresh=not self.process.settings.has_been_member,
         )
-        return await self._persist("/cluster/managers", wanted, ManagerJoined)
+        answer = await self._persist("/cluster/managers", wanted, ManagerJoined)
+        keyring = self._standing.keyring
+        assert keyring is not None
+        await self._standing.keep(
+            replace(keyring, data_keys=answer.data_keys, unlock_key=answer.unlock_key)
+        )
+        return answer
 
     async def _persist(self, path: str, body: object, kind: type[Result]) -> Result:
-        """Ask managers until one does it."""
+        """Ask managers until one does it. Raises InvalidArgument."""
         while True:
             try:
                 return await self._client.call_any(
                     self._managers, "POST", path, body, kind=kind, timeout_s=JOINING_S
                 )
+            except InvalidArgument:
+                raise  # the other managers' store is of another sort: it shall be shown
             except SampanError as error:
                 log.warning(fields("joining the store", path=path, reason=error.message))
                 await asyncio.sleep(AGAIN_S)
@@ -215,7 +251,10 @@ class ManagerRun:
         node_id = self._standing.state.node_id
         while True:
             try:
-                opened = EtcdStore.opened(self._etcd, sealer, node_id)
+                if self._outside is not None:
+                    opened = self._outside.store(sealer)
+                else:
+                    opened = EtcdStore.opened(self._etcd, sealer, node_id)
                 self.store = await stack.enter_async_context(opened)
                 return self.store
             except (EtcdSilent, EtcdRefused) as error:
@@ -230,13 +269,12 @@ class ManagerRun:
         if cluster is None:
             return
         if not store.tables.count(Cluster):
-            status = await self._members.status()
             node = new_node(standing.state.node_id, "manager", standing.state.availability)
-            manager = Manager(
-                addr=standing.state.advertise,
-                member_id=status.member,
-                peer_url=self.process.settings.peer_url,
-            )
+            manager = Manager(addr=standing.state.advertise, member_id=standing.state.node_id)
+            if self._outside is None:
+                member_id = (await self._members.status()).member
+                peer_url = self.process.settings.peer_url
+                manager = replace(manager, member_id=member_id, peer_url=peer_url)
             node = replace(node, manager=manager, tls=issuer_facts(cluster))
             await store.apply(Create(cluster), Create(node), Create(ingress_network()))
         await standing.keep(replace(standing.keyring, founding=None))
@@ -277,28 +315,23 @@ class ManagerRun:
         context = ManagerContext(node_id, store, self._client, self._managers)
         side = self._parts.manager(context)
         authority = Authority(store)
-        membership = MembershipRoutes(store, authority, self._members, standing.keyring.data_keys)
+        members = None if self._outside else self._members
+        membership = MembershipRoutes(store, authority, members, standing.keyring.data_keys)
         server = PeerServer(self._credentials.server(), authority.admit)
         server.add([*membership.routes(), *side.routes])
         reachability = Reachability(store, self._client, node_id)
-        roles = Roles(store, self._members, reachability, node_id)
+        roles = Roles(store, self._roster, reachability, node_id)
 
         def leading() -> list[Component]:
             return [roles, Rotation(store), *self._parts.leader(context)]
 
         self._reachability = reachability
-        self._leadership = Leadership(self._members, leading)
+        self._leadership = Leadership(self._roster, leading)
         crew = Crew()
         stack.push_async_callback(crew.stop)
-        crew.start(
-            [
-                self._leadership,
-                reachability,
-                Backups(self._etcd, standing.files.backups, self._workers),
-                Locking(store, standing),
-                *side.components,
-            ]
-        )
+        crew.start([self._leadership, reachability, Locking(store, standing), *side.components])
+        if self._outside is None:
+            crew.start([Backups(self._etcd, standing.files.backups, self._workers)])
         stack.push_async_callback(server.close)
         await server.listen(listener)
 

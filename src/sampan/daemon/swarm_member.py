@@ -179,7 +179,9 @@ class MemberRun:
         await self._managing.stop()
         self.manager = None
         await self._workers.run(standing.files.forget_store)
-        await standing.save(replace(standing.state, store_joined=False, founded=False))
+        await standing.save(
+            replace(standing.state, store_joined=False, founded=False, external=False)
+        )
         assert standing.keyring is not None
         await standing.keep(replace(standing.keyring, data_keys=(), unlock_key=""))
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from sampan.swarm.etcd.external import ExternalEtcd
 from sampan.swarm.peer.client import Managers, PeerClient
 from sampan.swarm.peer.server import PeerRoute
 from sampan.swarm.store.interface import Store
@@ -57,9 +58,11 @@ class SwarmParts:
     """Called anew for each time that the node takes the part.
 
     `leave`: remove the containers and networks that the swarm has put here; idempotent.
+    `external`: the etcd to use in place of one of the manager's own.
     """
 
     manager: Callable[[ManagerContext], ManagerSide]
     leader: Callable[[ManagerContext], Sequence[Component]]
     agent: Callable[[AgentContext], Component]
     leave: Callable[[], Awaitable[None]]
+    external: ExternalEtcd | None = None

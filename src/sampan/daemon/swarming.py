@@ -116,7 +116,13 @@ class Swarming:
         def agent(context: AgentContext) -> Component:
             return self._working().parts.agent(context)
 
-        return SwarmParts(manager=self._manager, leader=leader, agent=agent, leave=leave)
+        return SwarmParts(
+            manager=self._manager,
+            leader=leader,
+            agent=agent,
+            leave=leave,
+            external=self._core.config.swarm_etcd,
+        )
 
     def _manager(self, context: ManagerContext) -> ManagerSide:
         side = self._working().parts.manager(context)

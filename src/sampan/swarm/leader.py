@@ -1,8 +1,9 @@
 """Which manager leads, and what only that one does.
 
-The leader is the manager whose etcd member leads: asked of the own member ten times a second. Its
-components (orchestrators, allocator, scheduler, role changes ...) run for as long as it leads. For
-a moment two managers may believe to lead; that does no harm: every write compares revisions.
+The leader is the manager whose etcd member leads: asked of the own member ten times a second. Where
+the etcd isn't the managers' own, it is the one that etcd.election chose. Its components
+(orchestrators, allocator, scheduler, role changes ...) run for as long as it leads. For a moment
+two managers may believe to lead; that does no harm: every write compares revisions.
 """
 
 import asyncio
@@ -13,11 +14,10 @@ from typing import Protocol
 from sampan.errors import SampanError
 from sampan.lib.log import fields
 from sampan.swarm.etcd.client import EtcdRefused, EtcdSilent
-from sampan.swarm.etcd.members import Members, Status
+from sampan.swarm.etcd.members import Roster, Status
 
 log = logging.getLogger(__name__)
 
-PERIOD_S = 0.1
 AGAIN_S = 1.0  # before a component that failed is started again
 
 
@@ -59,7 +59,7 @@ async def _kept(component: Component, name: str) -> None:
 class Leadership:
     """`status` is the own member's last answer; None while it gives none."""
 
-    def __init__(self, members: Members, components: Callable[[], Sequence[Component]]) -> None:
+    def __init__(self, members: Roster, components: Callable[[], Sequence[Component]]) -> None:
         self.status: Status | None = None
         self._members = members
         self._components = components
@@ -85,7 +85,7 @@ class Leadership:
                     log.info("this manager doesn't lead any more")
                     await crew.stop()
                 led = self.leads
-                await asyncio.sleep(PERIOD_S)
+                await asyncio.sleep(self._members.period_s)
         finally:
             self.status = None
             await crew.stop()

@@ -134,7 +134,7 @@ class Reconciler(ABC, Generic[Key]):
             size = 0
             for key in by_rank[rank]:
                 for group in self._decide(key):
-                    if size and size + len(group) > BATCH:
+                    if size and size + len(group) > min(BATCH, self.store.max_changes):
                         await self._write(batch)
                         batch, size = [], 0
                     batch.append((key, group))

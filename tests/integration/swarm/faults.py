@@ -1,8 +1,8 @@
 """What tests and rounds of faults ask of a swarm in the lab, and what is right in it.
 
 `Swarm` looks through the API of any manager; `Requests` are a client that goes on asking the
-routing mesh while something breaks. Right is what the managers say of the running tasks: every
-node must answer the services' names, virtual addresses and published ports with these, and no others.
+routing mesh while something breaks. Right is what the managers say of the running tasks: every node
+must answer the services' names, virtual addresses and published ports with these, and no others.
 """
 
 import http.client
@@ -18,13 +18,14 @@ from typing import Any, Self, TypeVar
 
 from integration.harness import BUSYBOX, busybox_rootfs
 from integration.swarm.lab import Lab, LabNode
+from sampan.linux import namespaces
 
 PORT = 8080
 NETWORK = "app"
 # A page says which service and which container made it.
 SERVE = 'mkdir /w; echo "$0 $(hostname)" > /w/index.html; exec httpd -f -p 80 -h /w'
 QUICK = ("--init", "--stop-grace-period", "1s")
-WAIT_S = 60
+WAIT_S = 30
 
 Result = TypeVar("Result")
 
@@ -87,7 +88,6 @@ class Swarm:
         lab.form(managers)
         found = cls(lab)
         first = lab.nodes[0]
-        until(lambda: first.docker("swarm", "update", "--dispatcher-heartbeat", "1s"))
         first.docker("network", "create", "-d", "overlay", "--attachable", NETWORK)
         until(lambda: set(found.statuses(first).values()) == {"ready"})
         return found
@@ -102,6 +102,9 @@ class Swarm:
 
     def statuses(self, at: LabNode) -> dict[str, str]:
         return {n["Description"]["Hostname"]: n["Status"]["State"] for n in self.get(at, "/nodes")}
+
+    def ready(self, at: LabNode) -> int:
+        return sum(node["Status"]["State"] == "ready" for node in self.get(at, "/nodes"))
 
     def leader(self, among: Iterable[LabNode]) -> LabNode:
         """Raises RuntimeError when they know none."""
@@ -164,20 +167,23 @@ class Swarm:
 
     def right_names(self, at: LabNode, node: LabNode, name: str) -> bool:
         """Seen from the node: the service's name, its tasks', and who answers at its address."""
-        (probe,) = self.containers(node, "probe")
-        (virtual,) = self.virtual(at, name)
-        asked = (
-            f"nslookup {name} | sed 's/^/vip /'; nslookup tasks.{name} | sed 's/^/task /';"
-            f"for i in 1 2 3; do wget -q -T 2 -O- http://{virtual}/ || echo none; done"
-        )
+        probes = self.containers(node, "probe")
+        virtual = next(iter(self.virtual(at, name)), "")
+        if len(probes) != 1 or not virtual:
+            return False
+        probe = probes[0]
+        asked = f"nslookup {name} | sed 's/^/vip /'; nslookup tasks.{name} | sed 's/^/task /'"
         rows = node.docker("exec", probe, "sh", "-c", asked, check=False).stdout.splitlines()
         names = {
             kind: {row.split()[-1] for row in rows if row.startswith(f"{kind} Address: ")}
             for kind in ("vip", "task")
         }
-        pages = {row for row in rows if not row.startswith(("vip ", "task "))}
-        wanted = {"vip": {virtual}, "task": self.addresses(at, name)}
-        return names == wanted and bool(pages) and pages <= self.pages(at, name)
+        if names != {"vip": {virtual}, "task": self.addresses(at, name)}:
+            return False
+        pid = self.get(node, f"/containers/{probe}/json")["State"]["Pid"]
+        with namespaces.entered_path(Path(f"/proc/{pid}/ns/net")):
+            pages = {fetch(virtual, 80) for _ in range(3)}
+        return pages <= self.pages(at, name)
 
     def right_mesh(self, at: LabNode, node: LabNode, name: str) -> bool:
         """The published port, on this node: all running tasks answer in turn, and only they."""
@@ -190,11 +196,18 @@ class Swarm:
         return {f"{name} {one['Status']['ContainerStatus']['ContainerID'][:12]}" for one in running}
 
 
-def page(node: LabNode, timeout_s: float = 1.0) -> str:
+def page(node: LabNode) -> str:
     """What the published port answers on a node. Raises OSError."""
-    answer = node.fetch(PORT, timeout_s=timeout_s)
+    return node.call(lambda: fetch("127.0.0.1", PORT))
+
+
+def fetch(host: str, port: int, timeout_s: float = 1.0) -> str:
+    """The page that is answered in this thread's network namespace. Raises OSError."""
+    with socket.create_connection((host, port), timeout=timeout_s) as client:
+        client.sendall(b"GET / HTTP/1.0\r\nHost: lab\r\n\r\n")
+        answer = b"".join(iter(lambda: client.recv(1 << 16), b""))
     if b" 200 " not in answer:
-        raise OSError(f"{node.name}: {answer!r}")
+        raise OSError(f"{host}: {answer!r}")
     return answer.split(b"\r\n\r\n", 1)[1].decode().strip()
 
 

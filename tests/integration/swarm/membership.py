@@ -32,12 +32,13 @@ async def nothing():
     return
 
 
-def parts():
+def parts(external=None):
     return SwarmParts(
         manager=lambda context: ManagerSide(),
         leader=lambda context: [],
         agent=lambda context: Idle(),
         leave=nothing,
+        external=external,
     )
 
 

@@ -112,6 +112,8 @@ def test_a_setting_in_both_flag_and_file_is_refused_with_both_values(configured)
         ({"default-registry": "http://hub.example"}, "invalid registry"),
         ({"default-address-pools": [{"base": "10.0.0.0/16", "size": 8}]}, "invalid pool size"),
         ({"dns": ["x"]}, "x is not an ip address"),
+        ({"swarm-etcd-endpoints": ["etcd:2379"]}, "invalid etcd endpoint etcd:2379"),
+        ({"swarm-etcd-prefix": "/x/"}, "swarm-etcd settings need swarm-etcd-endpoints"),
         ({"labels": ["novalue"]}, "bad attribute format"),
         ("[]", "not a JSON object"),
     ],
@@ -151,3 +153,11 @@ def test_registries_and_their_mirrors(configured):
     config = configured({"registries": mirrors}, "--default-registry", "hub.example:5000")
     assert config.registries == {"reg.example:5000": ("https://m.example",)}
     assert config.default_registry == "hub.example:5000"
+
+
+def test_an_external_etcd(configured):
+    assert configured({}).swarm_etcd is None
+    etcd = configured({"swarm-etcd-endpoints": ["http://a:2379", "http://b:2379"]}).swarm_etcd
+    assert etcd.endpoints == ("http://a:2379", "http://b:2379")
+    given = configured({}, "--swarm-etcd-endpoint", "http://a:2379", "--swarm-etcd-prefix", "/x/")
+    assert (given.swarm_etcd.endpoints, given.swarm_etcd.prefix) == (("http://a:2379",), "/x/")

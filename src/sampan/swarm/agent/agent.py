@@ -37,7 +37,7 @@ from sampan.swarm.messages import Managers as ManagersTold
 log = logging.getLogger(__name__)
 
 SHORTEST_PAUSE_NS = NANOS // 10
-LONGEST_PAUSE_NS = 8 * NANOS
+LONGEST_PAUSE_NS = 2 * NANOS  # what a node misses at most of a partition that has healed
 
 
 class SessionEnded(Unavailable):

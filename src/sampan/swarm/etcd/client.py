@@ -1,7 +1,8 @@
 """Calls to etcd's JSON gateway (v3, HTTP), one endpoint at a time.
 
 Numbers of 64 bits and bytes travel as texts (decimal, base64). A call that fails without an answer
-moves on to the next endpoint for the call after it; nobody repeats a call here, because only the
+moves on to the next endpoint for the call after it, and ends streams of the one that it left (they
+may never hear of it); nobody repeats a call here, because only the
 caller knows whether that is safe. Kinds of failure:
 
     EtcdSilent    no answer, no leader, timeout: the call may or may not have happened
@@ -11,7 +12,7 @@ caller knows whether that is safe. Kinds of failure:
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,7 +27,7 @@ from sampan.errors import Internal, Unavailable
 _REFUSALS = frozenset({3, 5, 6, 7, 8, 9, 11, 12, 16})
 
 Answer = dict[str, Any]  # the gateway's JSON; read only by the modules beside this one
-Tls = Callable[[], ssl.SSLContext]
+Tls = Callable[[], ssl.SSLContext | None]
 
 
 class EtcdSilent(Unavailable):
@@ -58,9 +59,16 @@ def range_end(prefix: str) -> str:
 class EtcdClient:
     """`tls` gives the context of the moment: certificates are renewed under way."""
 
-    def __init__(self, endpoints: Sequence[str], tls: Tls | None = None) -> None:
+    def __init__(
+        self,
+        endpoints: Sequence[str],
+        tls: Tls | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self._endpoints = tuple(endpoint.rstrip("/") for endpoint in endpoints)
         self._tls = tls
+        self._headers = headers
+        self._streams: set[aiohttp.ClientResponse] = set()
         self._at = 0
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
@@ -85,7 +93,11 @@ class EtcdClient:
         at = self._at
         try:
             async with self._post(path, body) as response:
-                yield self._results(response, at)
+                self._streams.add(response)
+                try:
+                    yield self._results(response, at)
+                finally:
+                    self._streams.discard(response)
         except (aiohttp.ClientError, OSError, msgspec.DecodeError) as error:
             self._move_on(at)
             raise EtcdSilent(str(error) or type(error).__name__) from error
@@ -125,12 +137,18 @@ class EtcdClient:
         return self._session.post(
             self._endpoints[self._at % len(self._endpoints)] + path,
             data=msgspec.json.encode(body),
-            ssl=self._tls() if self._tls else True,
+            headers=self._headers,
+            ssl=(self._tls() if self._tls else None) or True,
         )
 
     def _move_on(self, at: int) -> None:
-        if self._at == at:
-            self._at += 1
+        if self._at != at:
+            return
+        self._at += 1
+        if len(self._endpoints) > 1:
+            for response in self._streams:
+                if response.connection is not None and response.connection.transport is not None:
+                    response.connection.transport.abort()
 
     async def close(self) -> None:
         """For good."""

@@ -8,6 +8,7 @@ have a majority among themselves that can be reached.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from sampan.errors import InvalidArgument
 from sampan.swarm.etcd.client import Answer, EtcdClient, EtcdRefused, EtcdSilent
@@ -64,9 +65,38 @@ def check_removal(reachable: Mapping[str, bool], leaving: str) -> None:
         raise LossOfQuorum
 
 
+class Roster(Protocol):
+    """What there is to ask and to do about managers' parts in the store, wherever that is.
+
+    `Members`, or `election.Election` with an etcd that isn't theirs. `period_s`: how often `status`
+    is asked for.
+    """
+
+    @property
+    def period_s(self) -> float: ...
+
+    async def status(self) -> Status: ...
+
+    async def list(self) -> tuple[Member, ...]: ...
+
+    async def remove(self, member_id: str) -> None: ...
+
+    async def hand_over(self, member_id: str) -> None: ...
+
+    def check_removal(self, reachable: Mapping[str, bool], leaving: str) -> None: ...
+
+
 class Members:
+    """Implements Roster."""
+
+    period_s = 0.1
+
     def __init__(self, client: EtcdClient) -> None:
         self._client = client
+
+    def check_removal(self, reachable: Mapping[str, bool], leaving: str) -> None:
+        """Raises LastManager, LossOfQuorum."""
+        check_removal(reachable, leaving)
 
     async def status(self, timeout_s: float = 1.0) -> Status:
         """Raises EtcdSilent."""

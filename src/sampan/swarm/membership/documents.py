@@ -44,7 +44,9 @@ class Membership(Document, frozen=True, kw_only=True):
 
 
 class ManagerJoin(Document, frozen=True, kw_only=True):
-    """POST /cluster/managers. `fresh`: the caller has no data of the store."""
+    """POST /cluster/managers. `fresh`: the caller has no data of the store. No `peer_url`: its
+    daemon is to use an external etcd.
+    """
 
     addr: str
     peer_url: str

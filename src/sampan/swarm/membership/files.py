@@ -61,6 +61,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     managers: dict[str, str] = {}
     founded: bool = False  # this node began the store
     store_joined: bool = False
+    external: bool = False  # the store is in an external etcd
     availability: str = ""
     join: PendingJoin | None = None
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from sampan.errors import SampanError
 from sampan.lib.log import fields
-from sampan.swarm.etcd.members import Members, check_removal
+from sampan.swarm.etcd.members import Roster
 from sampan.swarm.membership.reachability import Reachability
 from sampan.swarm.model import Node
 from sampan.swarm.store.interface import Commit, Store, Update
@@ -29,9 +29,7 @@ PATIENCE_S = 60.0
 
 
 class Roles:
-    def __init__(
-        self, store: Store, members: Members, reachability: Reachability, own: str
-    ) -> None:
+    def __init__(self, store: Store, members: Roster, reachability: Reachability, own: str) -> None:
         self._store = store
         self._members = members
         self._reachability = reachability
@@ -63,14 +61,14 @@ class Roles:
 
     async def _demote(self, node: Node) -> None:
         if node.manager is not None:
-            check_removal(self._reachability.by_node(), node.id)
+            self._members.check_removal(self._reachability.by_node(), node.id)
             await self._members.remove(node.manager.member_id)
         await self._store.apply(Update(replace(node, role="worker", manager=None)))
 
     async def _hand_over(self) -> None:
         """Raises LastManager, LossOfQuorum."""
         reachable = self._reachability.by_node()
-        check_removal(reachable, self._own)
+        self._members.check_removal(reachable, self._own)
         for node in self._store.tables.all(Node):
             stays = node.spec.Role == "manager" and node.id != self._own
             if stays and node.manager is not None and reachable.get(node.id):

@@ -15,6 +15,7 @@ import asyncio
 from aiohttp.web import Response, StreamResponse
 from msgspec.structs import replace
 
+from sampan.errors import InvalidArgument
 from sampan.swarm.etcd.client import EtcdRefused, EtcdSilent
 from sampan.swarm.etcd.members import Member, Members
 from sampan.swarm.membership.authority import Authority, cluster_of
@@ -33,10 +34,28 @@ ATTEMPTS = 10
 TURN_S = 20.0  # how long a new manager waits for another one that is just learning
 
 
+class OtherStore(InvalidArgument):
+    """`external`: the swarm's store is, and the caller's wouldn't be; or the other way round."""
+
+    def __init__(self, *, external: bool) -> None:
+        super().__init__(
+            "this swarm's managers use an external etcd: a manager needs the same "
+            "swarm-etcd-endpoints and swarm-etcd-prefix in its daemon's configuration"
+            if external
+            else "this swarm's managers run an etcd of their own: a manager of it must have no "
+            "swarm-etcd-endpoints in its daemon's configuration"
+        )
+
+
 class MembershipRoutes:
     def __init__(
-        self, store: Store, authority: Authority, members: Members, data_keys: tuple[bytes, ...]
+        self,
+        store: Store,
+        authority: Authority,
+        members: Members | None,
+        data_keys: tuple[bytes, ...],
     ) -> None:
+        """`members`: None where the store's etcd isn't the managers' own."""
         self._store = store
         self._authority = authority
         self._members = members
@@ -71,41 +90,27 @@ class MembershipRoutes:
 
     async def _join(self, call: PeerCall) -> StreamResponse:
         wanted = await call.body(ManagerJoin)
-        try:
-            async with asyncio.timeout(TURN_S):
-                member = await self._learner(wanted)
-            others = await self._members.list()
-        except (TimeoutError, EtcdSilent) as error:
-            raise NoQuorum from error
-        manager = Manager(addr=wanted.addr, member_id=member.id, peer_url=wanted.peer_url)
+        if (self._members is None) != (not wanted.peer_url):
+            raise OtherStore(external=self._members is None)
+        member_id: str = call.node_id
+        initial: dict[str, str] = {}
+        if self._members is not None:
+            member_id, initial = await _admitted(self._members, wanted)
+        manager = Manager(addr=wanted.addr, member_id=member_id, peer_url=wanted.peer_url)
         await self._note(call.node_id, manager)
         return call.answer(
             ManagerJoined(
-                member_id=member.id,
-                initial={
-                    other.name: other.peer_url
-                    for other in others
-                    if other.name and other.id != member.id
-                },
+                member_id=member_id,
+                initial=initial,
                 data_keys=self._data_keys,
                 unlock_key=cluster_of(self._store).unlock_key,
             )
         )
 
-    async def _learner(self, wanted: ManagerJoin) -> Member:
-        """One node learns at a time (etcd's rule): wait for the turn."""
-        if wanted.fresh:
-            for member in await self._members.list():
-                if member.peer_url == wanted.peer_url and member.name:
-                    await self._members.remove(member.id)  # its data is gone
-        while True:
-            try:
-                return await self._members.add(wanted.peer_url)
-            except (EtcdRefused, NoQuorum):  # or members that etcd hasn't seen well for long
-                await asyncio.sleep(0.2)
-
     async def _promote(self, call: PeerCall) -> StreamResponse:
         wanted = await call.body(Promotion)
+        if self._members is None:
+            raise OtherStore(external=True)
         try:
             await self._members.promote(wanted.member_id)
         except EtcdSilent as error:
@@ -125,3 +130,30 @@ class MembershipRoutes:
                 continue
             return
         raise OutOfDate
+
+
+async def _admitted(members: Members, wanted: ManagerJoin) -> tuple[str, dict[str, str]]:
+    """The new member's id, and the others with their peer URLs. Raises NoQuorum."""
+    try:
+        async with asyncio.timeout(TURN_S):
+            member = await _learner(members, wanted)
+        others = await members.list()
+    except (TimeoutError, EtcdSilent) as error:
+        raise NoQuorum from error
+    initial = {
+        other.name: other.peer_url for other in others if other.name and other.id != member.id
+    }
+    return member.id, initial
+
+
+async def _learner(members: Members, wanted: ManagerJoin) -> Member:
+    """One node learns at a time (etcd's rule): wait for the turn."""
+    if wanted.fresh:
+        for member in await members.list():
+            if member.peer_url == wanted.peer_url and member.name:
+                await members.remove(member.id)  # its data is gone
+    while True:
+        try:
+            return await members.add(wanted.peer_url)
+        except (EtcdRefused, NoQuorum):  # or members that etcd hasn't seen well for long
+            await asyncio.sleep(0.2)

@@ -26,7 +26,7 @@ from sampan.swarm.peer.credentials import MANAGER_NAME
 
 Result = TypeVar("Result")
 
-CONNECT_S = 3.0
+CONNECT_S = 1.5  # two attempts of TCP: after a partition, the next is tried soon
 
 
 class Unreachable(Unavailable):

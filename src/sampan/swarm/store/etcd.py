@@ -36,7 +36,8 @@ from sampan.swarm.store.tables import Tables
 from sampan.swarm.store.watch import Watchers
 
 MAX_CHANGES = 1000  # three operations each, beside the lane's, within --max-txn-ops 4096
-NOTHING = f"{PREFIX}none"  # a key that there never is
+DEFAULT_MAX_TXN_OPS = 128  # of an etcd that nobody has set up for this
+NOTHING = "none"  # a key that there never is
 CATCH_UP_S = 2.0  # how long a refused writer waits for its replica to see why
 
 
@@ -48,9 +49,7 @@ class WriteRefused(Internal):
 
 
 class EtcdStore:
-    """Made by `opened`."""
-
-    max_changes = MAX_CHANGES
+    """Made by `opened`. `own_member`: the etcd is this manager's own."""
 
     def __init__(
         self,
@@ -58,21 +57,32 @@ class EtcdStore:
         sealer: Sealer,
         writer: str,
         clock: Callable[[], int] = gotime.now_ns,
+        prefix: str = PREFIX,
+        *,
+        own_member: bool = True,
     ) -> None:
+        self.max_changes = MAX_CHANGES if own_member else (DEFAULT_MAX_TXN_OPS - 1) // 3
         self._sealer = sealer
         self._clock = clock
+        self._prefix = prefix
         self._watchers = Watchers()
-        self._replica = Replica(client, sealer, self._watchers)
-        self._lanes = Lanes(client, writer)
+        self._replica = Replica(client, sealer, self._watchers, prefix, own_member=own_member)
+        self._lanes = Lanes(client, writer, prefix)
         self._client = client
 
     @classmethod
     @asynccontextmanager
     async def opened(
-        cls, client: EtcdClient, sealer: Sealer, writer: str
+        cls,
+        client: EtcdClient,
+        sealer: Sealer,
+        writer: str,
+        prefix: str = PREFIX,
+        *,
+        own_member: bool = True,
     ) -> AsyncIterator["EtcdStore"]:
         """The replica is loaded when this is entered. Raises EtcdSilent, EtcdRefused."""
-        store = cls(client, sealer, writer)
+        store = cls(client, sealer, writer, prefix=prefix, own_member=own_member)
         await store._catch_up()
         following = asyncio.ensure_future(store._replica.run())
         try:
@@ -114,8 +124,9 @@ class EtcdStore:
         for change in changes:
             item = change.item
             named = item.unique_name is not None and not isinstance(change, Remove)
-            name_key = _name_key(item.KIND, item.unique_name or "") if named else NOTHING
-            reads.append({"key": encoded(key_of(item)), "keys_only": True})
+            nothing = self._prefix + NOTHING
+            name_key = self._name_key(item.KIND, item.unique_name or "") if named else nothing
+            reads.append({"key": encoded(key_of(item, self._prefix)), "keys_only": True})
             reads.append({"key": encoded(name_key)})
         body = {"success": [{"request_range": read} for read in reads]}
         try:
@@ -134,14 +145,15 @@ class EtcdStore:
     async def _catch_up(self) -> None:
         """The own member may have been away: let it hear of what was agreed, if it can."""
         with suppress(EtcdSilent):
-            query = {"key": encoded(PREFIX), "count_only": True}
+            query = {"key": encoded(self._prefix), "count_only": True}
             await self._client.call("/v3/kv/range", query, timeout_s=PATIENCE_S)
         await self._replica.load()
 
     def _transaction(self, changes: Sequence[Change]) -> Transaction:
         transaction, now_ns = Transaction(), self._clock()
         for change in changes:
-            item, key = change.item, key_of(change.item)
+            item = change.item
+            key = key_of(item, self._prefix)
             version = 0 if isinstance(change, Create) else item.version
             transaction.compare.append(_unchanged(key, version))
             if isinstance(change, Remove):
@@ -159,11 +171,14 @@ class EtcdStore:
         before = None if old is None else old.unique_name
         after = None if isinstance(change, Remove) else item.unique_name
         if before is not None and before != after:
-            transaction.success.append(_delete(_name_key(item.KIND, before)))
+            transaction.success.append(_delete(self._name_key(item.KIND, before)))
         if after is not None and before != after:
-            key = _name_key(item.KIND, after)
+            key = self._name_key(item.KIND, after)
             transaction.compare.append(_unchanged(key, 0))
             transaction.success.append(_put(key, item.id.encode()))
+
+    def _name_key(self, kind: str, name: str) -> str:
+        return f"{self._prefix}name/{kind}/{name}"
 
 
 def _reason(changes: Sequence[Change], answers: Sequence[Answer]) -> Exception:
@@ -189,10 +204,6 @@ def _mod_revision(read: Answer) -> int:
 
 def _holder(read: Answer) -> str:
     return next((decoded(value["value"]).decode() for value in read.get("kvs", [])), "")
-
-
-def _name_key(kind: str, name: str) -> str:
-    return f"{PREFIX}name/{kind}/{name}"
 
 
 def _unchanged(key: str, revision: int) -> Answer:

@@ -54,11 +54,11 @@ class _Lane:
 class Lanes:
     """Of one writer; `writer` names it in etcd and is used by one process at a time."""
 
-    def __init__(self, client: EtcdClient, writer: str) -> None:
+    def __init__(self, client: EtcdClient, writer: str, prefix: str = PREFIX) -> None:
         self._client = client
         self._free: asyncio.LifoQueue[_Lane] = asyncio.LifoQueue()
         for number in range(LANES):
-            self._free.put_nowait(_Lane(f"{PREFIX}lane/{writer}/{number}"))
+            self._free.put_nowait(_Lane(f"{prefix}lane/{writer}/{number}"))
 
     async def commit(self, transaction: Transaction, patience_s: float = PATIENCE_S) -> Done | Lost:
         """Raises EtcdSilent when it may have happened or not, EtcdRefused when it hasn't."""

@@ -6,6 +6,8 @@
              watch again from the next revision, or load again and show the difference as one Commit
 
 The load asks the own member only (no quorum): what it shows is consistent, maybe a little old.
+Where endpoints aren't this manager's own (`own_member` is false) it asks the quorum: another may
+be further behind than what is known here already.
 Values that can't be decrypted are logged and left out.
 """
 
@@ -31,20 +33,30 @@ PAUSE_S = 0.1
 _KINDS = {kind.KIND for kind in KINDS}
 
 
-def key_of(item: Object) -> str:
-    return f"{PREFIX}{item.KIND}/{item.id}"
+def key_of(item: Object, prefix: str = PREFIX) -> str:
+    return f"{prefix}{item.KIND}/{item.id}"
 
 
 class Replica:
     """`run` keeps it; whoever owns it runs that in a task of its own."""
 
-    def __init__(self, client: EtcdClient, sealer: Sealer, watchers: Watchers) -> None:
+    def __init__(
+        self,
+        client: EtcdClient,
+        sealer: Sealer,
+        watchers: Watchers,
+        prefix: str = PREFIX,
+        *,
+        own_member: bool = True,
+    ) -> None:
         self.tables = Tables()
         self._client = client
         self._sealer = sealer
         self._watchers = watchers
         self._grew = asyncio.Event()
         self._must_load = True
+        self._prefix = prefix
+        self._own_member = own_member
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -65,7 +77,7 @@ class Replica:
     async def load(self) -> None:
         """Read everything; watchers get what differs. Raises EtcdSilent, EtcdRefused."""
         found: dict[tuple[str, str], Object] = {}
-        revision, start = 0, PREFIX
+        revision, start = 0, self._prefix
         while True:
             answer = await self._page(start, revision)
             revision = revision or int(answer["header"]["revision"])
@@ -85,10 +97,10 @@ class Replica:
             "/v3/kv/range",
             {
                 "key": encoded(start),
-                "range_end": encoded(end_of(PREFIX)),
+                "range_end": encoded(end_of(self._prefix)),
                 "limit": str(PAGE),
                 "revision": str(revision),
-                "serializable": True,
+                "serializable": self._own_member,
             },
             timeout_s=10,
         )
@@ -110,8 +122,8 @@ class Replica:
     async def _follow(self) -> None:
         """Watch until the stream ends."""
         creation = {
-            "key": encoded(PREFIX),
-            "range_end": encoded(end_of(PREFIX)),
+            "key": encoded(self._prefix),
+            "range_end": encoded(end_of(self._prefix)),
             "start_revision": str(self.tables.revision + 1),
         }
         async with self._client.stream("/v3/watch", {"create_request": creation}) as answers:
@@ -136,7 +148,7 @@ class Replica:
     def _seen(self, event: Answer) -> list[Event]:
         value = event["kv"]
         if event.get("type") == "DELETE":
-            kind, identifier = _parts(decoded(value["key"]).decode())
+            kind, identifier = self._parts(decoded(value["key"]).decode())
             old = self.tables.drop(kind, identifier) if kind in _KINDS else None
             return [] if old is None else [Event(Action.REMOVED, old, old)]
         item = self._read(value)
@@ -147,7 +159,7 @@ class Replica:
 
     def _read(self, value: Answer) -> Object | None:
         key = decoded(value["key"]).decode()
-        kind, _ = _parts(key)
+        kind, _ = self._parts(key)
         if kind not in _KINDS:
             return None  # names and lanes
         try:
@@ -164,7 +176,6 @@ class Replica:
         grew, self._grew = self._grew, asyncio.Event()
         grew.set()
 
-
-def _parts(key: str) -> tuple[str, str]:
-    kind, _, identifier = key.removeprefix(PREFIX).partition("/")
-    return kind, identifier
+    def _parts(self, key: str) -> tuple[str, str]:
+        kind, _, identifier = key.removeprefix(self._prefix).partition("/")
+        return kind, identifier
