@@ -211,6 +211,15 @@ def test_explain_names_the_input_that_changed(build):
     assert re.search(r"RUN true \$V: the instruction changed", said)
 
 
+def test_explain_knows_what_the_classic_builder_built(engine, build):
+    text = "FROM busybox\nCOPY a /classic/\n"
+    (build.context / "Dockerfile").write_text(text)
+    (build.context / "a").write_bytes(b"1")
+    engine.docker("build", "-q", "-t", "both:one", ".")
+    said = build(text, "-q", "--explain", "-t", "both:two", files={"a": b"2"}).stderr
+    assert re.search(r"COPY a /classic/: file a changed", said)
+
+
 def test_check_builds_nothing(engine, build):
     before = engine.docker("images", "-aq").stdout
     fine = build("FROM busybox\nRUN echo never built\n", "--check")

@@ -24,6 +24,7 @@ from sampan.engine.buildkit.vertices import Vertices
 from sampan.errors import InvalidArgument, NotFound, Unsupported
 from sampan.lib.ids import random_id
 from sampan.oci import image_config
+from sampan.oci.reference import parse_reference
 from sampan.rpc.calls import CallFailed, failure
 from sampan.wire.buildkit.common import Code, Definition
 from sampan.wire.buildkit.control import CacheOptions, SolveRequest, StatusResponse
@@ -193,9 +194,13 @@ class Solves:
 
 
 def _name_of(request: SolveRequest) -> str:
-    """What the image will be called first of all; "" for none."""
+    """What the image will be called first of all, without its tag; "" for none."""
     names = (one.Attrs.get("name", "").split(",")[0] for one in request.Exporters)
-    return next(filter(None, names), "")
+    text = next(filter(None, names), "")
+    try:
+        return parse_reference(text).name if text else ""
+    except InvalidArgument:  # refused when the image is to be named
+        return text
 
 
 def _has_ops(definition: Definition | None) -> bool:
