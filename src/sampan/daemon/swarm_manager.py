@@ -34,6 +34,7 @@ from sampan.swarm.etcd.client import EtcdClient, EtcdRefused, EtcdSilent
 from sampan.swarm.etcd.external import ExternalStoreThere, OwnStoreThere
 from sampan.swarm.etcd.members import Members, Roster
 from sampan.swarm.etcd.process import EtcdProcess, MemberSettings, free_port, programs
+from sampan.swarm.etcd.silence import SilentPeers
 from sampan.swarm.leader import Crew, Leadership
 from sampan.swarm.membership.addresses import joined, split
 from sampan.swarm.membership.authority import Authority, cluster_of, issuer_facts
@@ -331,7 +332,10 @@ class ManagerRun:
         stack.push_async_callback(crew.stop)
         crew.start([self._leadership, reachability, Locking(store, standing), *side.components])
         if self._outside is None:
-            crew.start([Backups(self._etcd, standing.files.backups, self._workers)])
+            own_port = split(self.process.settings.peer_listen)[1] or 0
+            silence = SilentPeers(own_port, self._members.list, self._workers)
+            backups = Backups(self._etcd, standing.files.backups, self._workers)
+            crew.start([silence, backups])
         stack.push_async_callback(server.close)
         await server.listen(listener)
 
