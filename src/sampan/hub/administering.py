@@ -4,6 +4,7 @@
     user passwd --password-stdin NAME                        org list
     user list                                                org remove NAME
     user remove NAME                                         org member --role ROLE ORG USER
+    user quota NAME SIZE|default|unlimited                   org quota NAME SIZE|default|unlimited
 
 They work on the database itself, with a hub running beside them or without one. A password comes
 from standard input or, on a terminal, is asked for: never from the command line.
@@ -17,13 +18,14 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from sampan.errors import InvalidArgument, SampanError
-from sampan.hub.accounts import organisations, users
+from sampan.hub.accounts import organisations, plans, users
 from sampan.hub.accounts.names import check_password
 from sampan.hub.accounts.organisations import MemberNotFound
 from sampan.hub.accounts.passwords import Passwords
 from sampan.hub.accounts.permissions import OrgRole
-from sampan.hub.config import BadUsage, add_storage_flags, build, make_parser
+from sampan.hub.config import BadUsage, add_storage_flags, build, make_parser, size_bytes
 from sampan.hub.db.engine import Database
+from sampan.hub.helptext import HelpText
 from sampan.hub.tables import open_database
 from sampan.lib.workers import Workers
 
@@ -35,31 +37,38 @@ Action = Callable[[argparse.Namespace, Database], None]
 
 def user_entry(words: list[str]) -> int:
     """Returns the exit status."""
-    found = make_parser("sampan hub user", "Accounts of the hub.")
+    found = make_parser("sampan hub user", "Accounts of a hub")
     verbs = found.add_subparsers(metavar="COMMAND", required=True)
     add = _verb(verbs, "add", _add_user, "make an account", named=True)
     add.add_argument("--admin", action="store_true", help="may administer the hub")
-    add.add_argument("--email", default="", metavar="ADDRESS")
+    add.add_argument("--email", default="", metavar="ADDRESS", help="shown on its page")
     add.add_argument("--password-stdin", action="store_true", help="read it from standard input")
     passwd = _verb(verbs, "passwd", _set_password, "set an account's password", named=True)
     passwd.add_argument("--password-stdin", action="store_true", help="read it from stdin")
     _verb(verbs, "list", _list_users, "list accounts")
     _verb(verbs, "remove", _remove_user, "remove an account", named=True)
+    _add_quota(verbs, "set an account's storage quota")
     return _run(found, words)
 
 
 def organisation_entry(words: list[str]) -> int:
     """Returns the exit status."""
-    found = make_parser("sampan hub org", "Organisations of the hub.")
+    found = make_parser("sampan hub org", "Organisations of a hub")
     verbs = found.add_subparsers(metavar="COMMAND", required=True)
     add = _verb(verbs, "add", _add_organisation, "make an organisation", named=True)
     add.add_argument("--owner", required=True, metavar="USER", help="its first owner")
     _verb(verbs, "list", _list_organisations, "list organisations")
     _verb(verbs, "remove", _remove_organisation, "remove an organisation", named=True)
+    _add_quota(verbs, "set an organisation's storage quota")
     member = _verb(verbs, "member", _set_member, "set a member's role", named=True)
-    member.add_argument("user", metavar="USER")
+    member.add_argument("user", metavar="USER", help="the account")
     roles = [*(role.value for role in OrgRole), NOT_A_MEMBER]
-    member.add_argument("--role", choices=roles, default=OrgRole.MEMBER.value)
+    member.add_argument(
+        "--role",
+        choices=roles,
+        default=OrgRole.MEMBER.value,
+        help=f"what it may do (default {OrgRole.MEMBER.value}); {NOT_A_MEMBER}: it leaves",
+    )
     return _run(found, words)
 
 
@@ -71,12 +80,32 @@ def _verb(
     *,
     named: bool = False,
 ) -> argparse.ArgumentParser:
-    found = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+    found = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary.capitalize(),
+        allow_abbrev=False,
+        formatter_class=HelpText,
+    )
     add_storage_flags(found)
     found.set_defaults(action=action)
     if named:
-        found.add_argument("name", metavar="NAME")
+        found.add_argument("name", metavar="NAME", help="of the account or organisation")
     return found
+
+
+def _add_quota(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", what: str) -> None:
+    quota = _verb(verbs, "quota", _set_quota, what, named=True)
+    quota.add_argument(
+        "quota", type=_quota, metavar="SIZE", help="like 20g; `default`: the hub's; `unlimited`"
+    )
+
+
+def _quota(text: str) -> int | None:
+    """As in the table of namespaces."""
+    if text == "default":
+        return None
+    return plans.UNLIMITED if text == "unlimited" else size_bytes(text)
 
 
 def _run(parser: argparse.ArgumentParser, words: list[str]) -> int:
@@ -142,6 +171,15 @@ def _list_users(_given: argparse.Namespace, database: Database) -> None:
 
 def _remove_user(given: argparse.Namespace, database: Database) -> None:
     database.write_now(lambda connection: users.remove(connection, given.name))
+    sys.stdout.write(f"{given.name}\n")
+
+
+def _set_quota(given: argparse.Namespace, database: Database) -> None:
+    def work(connection: Connection) -> None:
+        found = organisations.find(connection, given.name) or users.get(connection, given.name)
+        plans.set_quota(connection, found.id, given.quota)
+
+    database.write_now(work)
     sys.stdout.write(f"{given.name}\n")
 
 

@@ -14,7 +14,7 @@ EXIT_USAGE = 125
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
-    found = make_parser("sampan hub gc", "Remove what no tag leads to any more.")
+    found = make_parser("sampan hub gc", "Remove what no tag of the hub leads to")
     add_storage_flags(found)
     found.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     return found.parse_args(words)

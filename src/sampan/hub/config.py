@@ -12,8 +12,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sampan.errors import InvalidArgument
+from sampan.hub.accounts.plans import Plan
+from sampan.hub.accounts.signup import CLOSED, OPEN, SIGN_UP
 from sampan.hub.db.engine import default_url
+from sampan.hub.helptext import MORE, HelpText
 from sampan.lib.log import LEVELS
+from sampan.lib.units import parse_size_bytes
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
@@ -30,6 +34,7 @@ class Config:
     root: Path
     listen: str = "127.0.0.1:5000"
     public_url: str = ""  # where browsers and clients reach us; derived from `listen` when empty
+    trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For and -Proto are believed
     tls_cert: str = ""
     tls_key: str = ""
     database_url: str = ""  # SQLite in the root when empty
@@ -37,7 +42,11 @@ class Config:
     s3_endpoint: str = ""
     s3_region: str = ""
     accounts: bool = True  # without: whoever reaches the hub may do everything
-    sign_up_open: bool = True  # otherwise administrators make accounts
+    sign_up: str = OPEN  # who gets an account: see accounts/signup.py
+    sign_ups_per_hour: int = 10  # from one address; 0: any number
+    account_quota: int = 0  # bytes that an account may keep; 0: unlimited
+    organisation_quota: int = 0  # the same for organisations
+    private_repositories_per_account: int | None = None  # also per organisation; None: unlimited
     private_by_default: bool = False  # repositories that a push creates
     gc_interval_s: int = HOUR_S  # 0: never by itself
     lease_s: int = DAY_S  # how long a push may rely on what nothing refers to yet
@@ -73,6 +82,14 @@ class Config:
         return host.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
 
     @property
+    def plan(self) -> Plan:
+        return Plan(
+            private_repositories=self.private_repositories_per_account,
+            account_bytes=self.account_quota or None,
+            organisation_bytes=self.organisation_quota or None,
+        )
+
+    @property
     def database(self) -> str:
         return self.database_url or default_url(self.root)
 
@@ -85,37 +102,75 @@ def duration_s(text: str) -> int:
     return int(number) * UNITS_S[unit]
 
 
+def size_bytes(text: str) -> int:
+    """`500m`, `20g` (binary units); 0 for unlimited."""
+    try:
+        return parse_size_bytes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}: write 500m or 20g") from error
+
+
+def count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number")
+    return int(text)
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
         raise BadUsage(f"{self.prog}: {message}\nRun '{self.prog} --help' for more information")
 
 
-def make_parser(program: str, description: str) -> argparse.ArgumentParser:
+def make_parser(program: str, description: str, epilog: str = "") -> argparse.ArgumentParser:
     """One that raises BadUsage. Flags are named like Config's fields."""
-    return _Parser(prog=program, allow_abbrev=False, description=description)
+    return _Parser(
+        prog=program,
+        allow_abbrev=False,
+        description=description,
+        epilog=epilog or None,
+        formatter_class=HelpText,
+    )
 
 
 def parser() -> argparse.ArgumentParser:
-    found = make_parser("sampan hub", "A registry with accounts.")
+    found = make_parser("sampan hub", "Run a registry with accounts", MORE)
     add = found.add_argument
     add_storage_flags(found)
     add("--listen", metavar="ADDR:PORT", help="where to listen (default 127.0.0.1:5000)")
     add("--public-url", metavar="URL", help="where browsers and clients reach the hub")
+    add("--trusted-proxy", dest="trusted_proxies", action="append", metavar="CIDR",
+        help="where reverse proxies are whose X-Forwarded headers count (repeatable)")  # fmt: skip
     add("--tls-cert", metavar="FILE", help="certificate chain (PEM)")
     add("--tls-key", metavar="FILE", help="private key (PEM)")
-    add("--no-sign-up", dest="sign_up_open", action="store_const", const=False,
-        help="only administrators make accounts")  # fmt: skip
+    _add_account_flags(found)
+    add("--private-by-default", action="store_true", help="a push creates private repositories")
+    add("--gc-interval", dest="gc_interval_s", type=duration_s, metavar="TIME",
+        help="time between garbage collections (default 1h; 0: none)")  # fmt: skip
+    _add_automation_flags(found)
+    return found
+
+
+def _add_account_flags(found: argparse.ArgumentParser) -> None:
+    add = found.add_argument
+    add("--sign-up", choices=SIGN_UP,
+        help="who gets an account: everybody (open, the default), whom an administrator "
+        "then switches on (approval), whom administrators add (closed)")  # fmt: skip
+    add("--no-sign-up", dest="sign_up", action="store_const", const=CLOSED,
+        help="as --sign-up closed")  # fmt: skip
+    add("--sign-ups-per-hour", type=count, metavar="N",
+        help="new accounts from one address (default 10; 0: any number)")  # fmt: skip
+    add("--account-quota", type=size_bytes, metavar="SIZE",
+        help="storage of an account, like 20g (default 0: unlimited)")  # fmt: skip
+    add("--organisation-quota", type=size_bytes, metavar="SIZE",
+        help="storage of an organisation (default 0: unlimited)")  # fmt: skip
+    add("--private-repositories-per-account", type=count, metavar="N",
+        help="private repositories of an account or organisation (default unlimited)")  # fmt: skip
     add(
         "--without-accounts",
         dest="accounts",
         action="store_false",
         help="whoever reaches the hub may push, pull and delete",
     )
-    add("--private-by-default", action="store_true", help="a push creates private repositories")
-    add("--gc-interval", dest="gc_interval_s", type=duration_s, metavar="TIME",
-        help="time between garbage collections (default 1h; 0: none)")  # fmt: skip
-    _add_automation_flags(found)
-    return found
 
 
 def _add_automation_flags(found: argparse.ArgumentParser) -> None:

@@ -4,15 +4,17 @@ Made by wiring.py from the parts that the whole hub shares; hands back the regis
 adds its routes to the application, before the registry's, which take what is left below /v2/.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
 
 from sampan.hub.accounts.logins import Logins
 from sampan.hub.accounts.passwords import Passwords
+from sampan.hub.accounts.plans import Plan
 from sampan.hub.accounts.signing import Signer, load_key
+from sampan.hub.accounts.signup import OPEN, SignUps
 from sampan.hub.accounts.throttle import Throttle
 from sampan.hub.api.calls import answer
 from sampan.hub.api.openapi import describe
@@ -38,7 +40,9 @@ class Settings:
     root: Path
     public_url: str = ""
     private_by_default: bool = False
-    sign_up_open: bool = True
+    sign_up: str = OPEN
+    sign_ups_per_hour: int = 0
+    plan: Plan = field(default_factory=Plan)
 
 
 class Faces:
@@ -51,6 +55,7 @@ class Faces:
         database: Database,
         storage: StorageDriver,
         collect_garbage: Callable[[], Awaitable[str]],
+        drop_uploads: Callable[[Sequence[str]], Awaitable[None]],
         endpoints: tuple[Endpoint, ...] = (),
         views: tuple[SiteRoute, ...] = (),
     ) -> None:
@@ -66,16 +71,18 @@ class Faces:
             signer=signer,
             storage=storage,
             collect_garbage=collect_garbage,
+            drop_uploads=drop_uploads,
             public_url=settings.public_url.rstrip("/"),
             root_path=str(settings.root),
-            sign_up_open=settings.sign_up_open,
+            sign_ups=SignUps(settings.sign_up, per_hour=settings.sign_ups_per_hour),
+            plan=settings.plan,
         )
         self.access = RegistryAccess(
             database=database,
             workers=doors,
             logins=logins,
             signer=signer,
-            creation=Creation(private=settings.private_by_default),
+            creation=Creation(private=settings.private_by_default, plan=settings.plan),
             public_url=self.services.public_url,
         )
         self._tokens = TokenEndpoint(database=database, workers=doors, logins=logins, signer=signer)

@@ -24,6 +24,7 @@ from sampan.errors import Conflict, InvalidArgument, SampanError
 from sampan.hub.config import BadUsage, Config, load
 from sampan.lib import log as logs
 from sampan.lib.log import fields
+from sampan.lib.systemd import notify
 
 log = logging.getLogger("sampan.hub")
 
@@ -121,26 +122,11 @@ async def _serve(config: Config, listener: socket.socket, tls: ssl.SSLContext | 
             await web.SockSite(runner, listener, ssl_context=tls, backlog=BACKLOG).start()
             gc.collect()
             gc.freeze()
-            _notify("READY=1")
+            notify("READY=1")
             address = listener.getsockname()
             log.info(fields("hub ready", root=config.root, listen=address, tls=tls is not None))
             await stop.wait()
-            _notify("STOPPING=1")
+            notify("STOPPING=1")
         finally:
             await runner.cleanup()
     log.info("hub stopped")
-
-
-def _notify(state: str) -> None:
-    """Tell systemd (sd_notify protocol); nothing happens outside of it."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address:
-        return
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-            channel.connect(address)
-            channel.sendall(state.encode())
-    except OSError as error:
-        log.warning(fields("systemd not told", state=state, reason=error))

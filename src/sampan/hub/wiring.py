@@ -10,6 +10,7 @@ background work has ended and counts are written. It doesn't listen: main.py doe
 import logging
 import random
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -17,10 +18,11 @@ import anyio
 from aiohttp import web
 
 from sampan.hub.automating import automation_endpoints, automation_views, make_automation
-from sampan.hub.automation.service import Automation
+from sampan.hub.automation.service import Automation, parse_network
 from sampan.hub.config import Config
 from sampan.hub.db.engine import Database
 from sampan.hub.faces import Faces, Settings
+from sampan.hub.proxies import middleware
 from sampan.hub.storage.driver import StorageDriver
 from sampan.hub.storage.filesystem import FilesystemDriver
 from sampan.hub.storage.s3 import S3Driver
@@ -30,6 +32,7 @@ from sampan.hub.v2.blobs import Blobs
 from sampan.hub.v2.calls import Parts
 from sampan.hub.v2.gc import Ages, Collector
 from sampan.hub.v2.pulls import FLUSH_EVERY_S, PullCounts
+from sampan.hub.v2.quotas import Quotas
 from sampan.hub.v2.routes import Registry
 from sampan.hub.v2.serving import BlobSender
 from sampan.hub.v2.sweeplock import SweepLock
@@ -62,13 +65,26 @@ def make_collector(config: Config, database: Database, storage: StorageDriver) -
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What the registry, the pages and the background work share."""
+
+    workers: Workers
+    database: Database
+    storage: StorageDriver
+    collector: Collector
+    pulls: PullCounts
+    uploads: Uploads
+
+
 class Hub:
     """`application` is complete once the context is entered."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._undo = AsyncExitStack()
-        self.application = web.Application()
+        trusted = tuple(map(parse_network, config.trusted_proxies))
+        self.application = web.Application(middlewares=[middleware(trusted)] if trusted else ())
         self.faces: Faces | None = None  # of a hub with accounts, once the context is entered
 
     async def __aenter__(self) -> Self:
@@ -87,16 +103,16 @@ class Hub:
         storage = await workers.run(open_storage, config)
         collector = make_collector(config, database, storage)
         pulls = PullCounts(database)
+        uploads = Uploads(database=database, staging=staging(config), workers=workers)
+        ground = _Ground(workers, database, storage, collector, pulls, uploads)
         faces = self.faces
         automation = None
         if config.accounts:
             automation = await workers.run(make_automation, config, database, workers)
             self.application.add_routes(automation.routes())
-            faces = self.faces = await workers.run(
-                self._faces, database, storage, workers, collector, automation
-            )
+            faces = self.faces = await workers.run(self._faces, ground, automation)
             faces.add_to(self.application)
-        parts = self._parts(self._access(faces), database, storage, pulls, workers)
+        parts = self._parts(self._access(faces), ground)
         Registry(parts).add_to(self.application)  # last: what it doesn't know below /v2/ is 404
         if faces:
             faces.add_last(self.application)
@@ -115,16 +131,9 @@ class Hub:
         log.warning(fields("no accounts: whoever connects may do everything"))
         return AllowAll()
 
-    def _faces(
-        self,
-        database: Database,
-        storage: StorageDriver,
-        workers: Workers,
-        collector: Collector,
-        automation: Automation,
-    ) -> Faces:
+    def _faces(self, ground: _Ground, automation: Automation) -> Faces:
         async def collect() -> str:
-            found = await workers.run(collector.collect)
+            found = await ground.workers.run(ground.collector.collect)
             return f"Removed {found.blobs} blobs ({found.size_bytes} bytes)."
 
         config = self._config
@@ -132,42 +141,39 @@ class Hub:
             root=config.root,
             public_url=config.public_url,
             private_by_default=config.private_by_default,
-            sign_up_open=config.sign_up_open,
+            sign_up=config.sign_up,
+            sign_ups_per_hour=config.sign_ups_per_hour,
+            plan=config.plan,
         )
         return Faces(
             settings,
-            database=database,
-            storage=storage,
+            database=ground.database,
+            storage=ground.storage,
             collect_garbage=collect,
+            drop_uploads=ground.uploads.drop,
             endpoints=automation_endpoints(automation),
             views=automation_views(automation),
         )
 
-    def _parts(
-        self,
-        access: Access,
-        database: Database,
-        storage: StorageDriver,
-        pulls: PullCounts,
-        workers: Workers,
-    ) -> Parts:
-        config = self._config
+    def _parts(self, access: Access, ground: _Ground) -> Parts:
+        config, database, workers = self._config, ground.database, ground.workers
         sweep = SweepLock(config.root / "sweep.lock")
         return Parts(
             access=access,
             database=database,
-            storage=storage,
+            storage=ground.storage,
             workers=workers,
             blobs=Blobs(
                 database=database,
-                storage=storage,
+                storage=ground.storage,
                 sweep=sweep,
                 workers=workers,
                 lease_s=config.lease_s,
             ),
-            uploads=Uploads(database=database, staging=staging(config), workers=workers),
-            sender=BlobSender(storage, workers),
-            pulls=pulls,
+            uploads=ground.uploads,
+            sender=BlobSender(ground.storage, workers),
+            pulls=ground.pulls,
+            quotas=Quotas(database=database, staging=staging(config), plan=config.plan),
             private_by_default=config.private_by_default,
             lease_s=config.lease_s,
         )

@@ -65,10 +65,11 @@ class Hub:
         finally:
             connection.close()
 
-    def sampan(self, *words: object) -> subprocess.CompletedProcess[str]:
+    def sampan(self, *words: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """`sampan hub WORDS --root ROOT`."""
         return subprocess.run(
             [str(SAMPAN), "hub", *map(str, words), "--root", str(self.root)],
+            input=stdin,
             capture_output=True,
             text=True,
             check=False,

@@ -199,6 +199,14 @@ def test_in_a_browser_without_javascript(port):
                     assert page <= width, f"{path} is wider than its window"
                     shade = browser.evaluate("getComputedStyle(document.body).backgroundColor")
                     assert shade == ("rgb(13, 21, 28)" if dark else "rgb(244, 246, 248)")
+        browser.open(f"{home}/r/{name}/chart/settings")
+        browser.look(width=390)
+        right = "document.querySelector('.tabs a[aria-current]').getBoundingClientRect().right"
+        assert browser.evaluate(right) <= 390, "the last tab is in sight on a phone"
+        browser.open(home + "/settings/tokens")
+        browser.submit("form[action='/settings/tokens']", label="laptop")
+        right = "document.querySelector('.stack .button.bad').getBoundingClientRect().right"
+        assert browser.evaluate(right) <= 390, "and so are a row's buttons"
         browser.look(dark=False)
         browser.open(home + "/explore")
         browser.press("footer button[value=dark]")

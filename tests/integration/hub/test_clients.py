@@ -99,7 +99,8 @@ def test_second_hub_on_the_root_is_refused(hub):
 def test_bad_command_lines(hub):
     assert hub.sampan("--nonsense").returncode == 125
     assert hub.sampan("gc", "--lease", "1s").returncode == 125
-    assert hub.sampan("gc", "--help").stdout.startswith("usage: sampan hub gc")
+    said = hub.sampan("gc", "--help").stdout.lower()
+    assert said.split()[:4] == ["usage:", "sampan", "hub", "gc"]
 
 
 def test_docker_through_our_engine(engine, hub):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from sampan.hub.accounts.plans import Plan
 from sampan.hub.db import schema
 from sampan.hub.db.engine import Database, default_url
 from sampan.hub.db.migrations import migrate
@@ -19,6 +20,7 @@ from sampan.hub.v2.blobs import Blobs
 from sampan.hub.v2.calls import Parts
 from sampan.hub.v2.gc import Ages, Collector
 from sampan.hub.v2.pulls import PullCounts
+from sampan.hub.v2.quotas import Quotas
 from sampan.hub.v2.routes import Registry
 from sampan.hub.v2.serving import BlobSender
 from sampan.hub.v2.sweeplock import SweepLock
@@ -54,7 +56,10 @@ class Answer:
 class RunningRegistry:
     """The registry alone: database, storage, endpoints; access as given."""
 
-    def __init__(self, root: Path, *, access: Access | None = None, url: str = "", storage=None):
+    def __init__(
+        self, root: Path, *, access: Access | None = None, url: str = "", storage=None, plan=None
+    ):
+        self._plan = plan or Plan()
         self.root = root
         self.staging = root / "staging"
         self.workers = Workers()
@@ -95,6 +100,7 @@ class RunningRegistry:
             uploads=self.uploads,
             sender=BlobSender(self.storage, self.workers),
             pulls=self.pulls,
+            quotas=Quotas(database=self.database, staging=self.staging, plan=self._plan),
             private_by_default=False,
             lease_s=LEASE_S,
         )

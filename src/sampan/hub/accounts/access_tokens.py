@@ -2,6 +2,9 @@
 
 The value is shown once, when it is made; the database holds its fingerprint. A token that has
 expired, is switched off or belongs to an account that is switched off opens nothing.
+
+What a token makes or switches on has at most its own scope and its own end (`ceiling`), so that
+whoever finds one that ends can't keep the door open.
 """
 
 import uuid
@@ -10,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
-from sampan.errors import NotFound
+from sampan.errors import Denied, NotFound
 from sampan.hub.accounts.names import BadName
 from sampan.hub.accounts.passwords import fingerprint, new_access_token
 from sampan.hub.accounts.permissions import Scope
@@ -41,6 +44,11 @@ class TokenNotFound(NotFound):
         super().__init__("access token not found")
 
 
+class BeyondCeiling(Denied):
+    def __init__(self, what: str) -> None:
+        super().__init__(f"an access token gives no other one {what} than its own")
+
+
 def _token(row: Row[Any]) -> AccessToken:
     return AccessToken(
         id=row.id,
@@ -61,10 +69,19 @@ def create(
     label: str,
     scope: Scope,
     expires_ns: int | None = None,
+    ceiling: str = "",
 ) -> tuple[AccessToken, str]:
-    """The token, and its value: the only time that anybody sees it. Raises BadName."""
+    """The token, and its value: the only time that anybody sees it.
+
+    `ceiling` is the id of the token that asks for it, "" for a password or a session; without an
+    end of its own the new one then ends with that. Raises BadName, BeyondCeiling, TokenNotFound.
+    """
     label = check_label(label)
     now = now_ns()
+    if ceiling:
+        maker = get(connection, account_id, ceiling)
+        expires_ns = maker.expires_ns if expires_ns is None else expires_ns
+        _check_ceiling(maker, scope, expires_ns)
     if expires_ns is not None and expires_ns <= now:
         raise BadName("expires_at", "the token would have expired already")
     value = new_access_token()
@@ -81,6 +98,14 @@ def create(
         )
     )
     return get(connection, account_id, token_id), value
+
+
+def _check_ceiling(maker: AccessToken, scope: Scope, expires_ns: int | None) -> None:
+    order = list(Scope)
+    if order.index(scope) > order.index(maker.scope):
+        raise BeyondCeiling("more rights")
+    if maker.expires_ns is not None and (expires_ns is None or expires_ns > maker.expires_ns):
+        raise BeyondCeiling("a later end")
 
 
 def check_label(label: str) -> str:
@@ -130,9 +155,12 @@ def edit(
     *,
     label: str | None = None,
     is_active: bool | None = None,
+    ceiling: str = "",
 ) -> AccessToken:
-    """Raises TokenNotFound, BadName."""
-    get(connection, account_id, token_id)
+    """`ceiling` as in `create`. Raises TokenNotFound, BadName, BeyondCeiling."""
+    found = get(connection, account_id, token_id)
+    if ceiling and is_active and not found.is_active:
+        _check_ceiling(get(connection, account_id, ceiling), found.scope, found.expires_ns)
     values: dict[str, object] = {}
     if label is not None:
         values["label"] = check_label(label)

@@ -2,11 +2,13 @@
 
 After `FREE` failures within the window a key waits 1 s, then 2, 4, ... up to `LONGEST_S`; a
 success forgets the account's failures, not the address's (one own account would otherwise wash an
-attacker clean). An address has more room than an account: many people sit behind one. In memory
-only, at most `KEYS` of them: a restart forgives, which costs an attacker more than it gives.
+attacker clean). An address has more room than an account: many people sit behind one; of IPv6
+it is the network of 64 bits, which one customer has to himself. In memory only, at most `KEYS` of
+them: a restart forgives, which costs an attacker more than it gives.
 Safe from several threads.
 """
 
+import ipaddress
 import threading
 import time
 from collections import OrderedDict
@@ -25,9 +27,22 @@ KEYS = 10_000
 class TooManyAttempts(Denied):
     """HTTP 429."""
 
-    def __init__(self, *, wait_s: float) -> None:
+    def __init__(self, *, wait_s: float, what: str = "too many failed logins") -> None:
         self.wait_s = max(1, int(wait_s + 0.999))
-        super().__init__(f"too many failed logins: try again in {self.wait_s} seconds")
+        super().__init__(f"{what}: try again in {self.wait_s} seconds")
+
+
+def place_of(address: str) -> str:
+    """What is counted for an address."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if found.version == 4:
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found, 64), strict=False))
 
 
 @dataclass(slots=True)
@@ -46,6 +61,7 @@ class Throttle:
 
     def check(self, account: str, address: str) -> None:
         """Before the password is looked at. Raises TooManyAttempts."""
+        address = place_of(address)
         with self._lock:
             wait_s = max(
                 self._wait_s(("account", account), FREE_ACCOUNT),
@@ -55,6 +71,7 @@ class Throttle:
             raise TooManyAttempts(wait_s=wait_s)
 
     def failed(self, account: str, address: str) -> None:
+        address = place_of(address)
         with self._lock:
             now = self._clock()
             for key in (("account", account), ("address", address)):

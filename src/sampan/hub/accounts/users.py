@@ -67,6 +67,11 @@ class Caller:
             self.account is not None and self.account.is_admin and self.scope in (None, Scope.ADMIN)
         )
 
+    @property
+    def may_write(self) -> bool:
+        """Signed in, and not by an access token that only reads."""
+        return self.account is not None and self.scope in (None, Scope.WRITE, Scope.ADMIN)
+
 
 NOBODY = Caller()
 

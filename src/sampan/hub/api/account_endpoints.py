@@ -109,7 +109,12 @@ async def _create(call: Call, label: str, scope: Scope, expires_ns: int | None) 
     account = call.account(least=Scope.ADMIN)
     token, value = await call.write(
         lambda connection: access_tokens.create(
-            connection, account.id, label=label, scope=scope, expires_ns=expires_ns
+            connection,
+            account.id,
+            label=label,
+            scope=scope,
+            expires_ns=expires_ns,
+            ceiling=call.caller.token_id,
         )
     )
     return answer(shapes.access_token(token, account, value=value), 201)
@@ -131,6 +136,7 @@ async def edit_token(call: Call) -> web.Response:
             token_id,
             label=given.token_label,
             is_active=given.is_active,
+            ceiling=call.caller.token_id,
         )
     )
     return answer(shapes.access_token(token, account))

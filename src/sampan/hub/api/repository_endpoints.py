@@ -1,15 +1,17 @@
 """Repositories and tags: list, search, get, create, change, remove."""
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 from aiohttp import web
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from sampan.errors import InvalidArgument
 from sampan.hub.accounts import teams
 from sampan.hub.accounts.standing import Seen, see
 from sampan.hub.api import shapes
-from sampan.hub.api.calls import Call, answer, nothing
-from sampan.hub.db.schema import blobs, repository_blobs
+from sampan.hub.api.calls import Call, Part, answer, nothing
 from sampan.hub.repositories import catalog, edits, tags
 
 _LIST_ORDER = {
@@ -43,8 +45,9 @@ class _Privacy(msgspec.Struct, frozen=True):
 
 async def list_repositories(call: Call) -> web.Response:
     namespace, part = call.text("namespace"), call.part()
-    found = await call.read(
-        lambda connection: catalog.in_namespace(
+
+    def work(connection: Connection) -> tuple[list[dict[str, Any]], int]:
+        found = catalog.in_namespace(
             connection,
             call.caller,
             namespace,
@@ -53,8 +56,14 @@ async def list_repositories(call: Call) -> web.Response:
             limit=part.size,
             offset=part.offset,
         )
-    )
-    return call.page(part, found.count, list(map(shapes.repository_row, found.repositories)))
+        sizes = catalog.stored_bytes(connection, found.repositories)
+        rows = [
+            shapes.repository_row(each, storage_size=sizes[each.id]) for each in found.repositories
+        ]
+        return rows, found.count
+
+    rows, count = await call.read(work)
+    return call.page(part, count, rows)
 
 
 async def create_repository(call: Call) -> web.Response:
@@ -71,6 +80,7 @@ async def create_repository(call: Call) -> web.Response:
             is_private=given.is_private,
             description=given.description,
             full_description=given.full_description or "",
+            plan=call.services.plan,
         )
         return _detail(connection, call, see(connection, call.caller, made.namespace, made.name))
 
@@ -90,17 +100,13 @@ def _see(connection: Connection, call: Call) -> Seen:
 
 
 def _detail(connection: Connection, call: Call, seen: Seen) -> dict[str, object]:
-    repository_id = seen.repository.id
-    size = connection.execute(
-        select(func.coalesce(func.sum(blobs.c.size), 0))
-        .join(repository_blobs, repository_blobs.c.digest == blobs.c.digest)
-        .where(repository_blobs.c.repository_id == repository_id)
-    ).scalar_one()
+    repository_id, mine = seen.repository.id, [seen.repository]
     return shapes.repository_detail(
         seen,
         collaborators=len(teams.collaborators_on(connection, repository_id)),
         starred=catalog.has_starred(connection, call.caller, repository_id),
-        storage_size=int(size),
+        storage_size=catalog.stored_bytes(connection, mine)[repository_id],
+        automated=bool(catalog.automated(connection, mine)),
     )
 
 
@@ -117,6 +123,7 @@ async def edit_repository(call: Call) -> web.Response:
             description=given.description,
             full_description=given.full_description,
             is_private=given.is_private,
+            plan=call.services.plan,
         )
         return _detail(connection, call, _see(connection, call))
 
@@ -133,6 +140,7 @@ async def set_privacy(call: Call) -> web.Response:
             call.text("namespace"),
             call.text("repository"),
             is_private=given.is_private,
+            plan=call.services.plan,
         )
     )
     return answer({})
@@ -140,11 +148,12 @@ async def set_privacy(call: Call) -> web.Response:
 
 async def remove_repository(call: Call) -> web.Response:
     call.account()
-    await call.write(
+    uploads = await call.write(
         lambda connection: edits.remove(
             connection, call.caller, call.text("namespace"), call.text("repository")
         )
     )
+    await call.services.drop_uploads(uploads)
     return answer({}, 202)
 
 
@@ -205,12 +214,21 @@ async def remove_tag(call: Call) -> web.Response:
 
 async def search_repositories(call: Call) -> web.Response:
     part = call.part()
-    found = await call.read(
-        lambda connection: catalog.search(
-            connection, call.caller, call.query("query"), limit=part.size, offset=part.offset
-        )
-    )
-    return call.page(part, found.count, list(map(shapes.found_row, found.repositories)))
+    rows, count = await _search(call, call.query("query"), shapes.found_row, part)
+    return call.page(part, count, rows)
+
+
+async def _search(
+    call: Call, words: str, shape: Callable[..., dict[str, Any]], part: Part
+) -> tuple[list[dict[str, Any]], int]:
+    def work(connection: Connection) -> tuple[list[dict[str, Any]], int]:
+        found = catalog.search(connection, call.caller, words, limit=part.size, offset=part.offset)
+        linked = catalog.automated(connection, found.repositories)
+        return [
+            shape(each, automated=each.id in linked) for each in found.repositories
+        ], found.count
+
+    return await call.read(work)
 
 
 async def search_index(call: Call) -> web.Response:
@@ -218,16 +236,11 @@ async def search_index(call: Call) -> web.Response:
     asked = call.query("n", "25")
     if not (asked.isdecimal() and len(asked) <= 3 and 1 <= int(asked) <= 100):
         raise InvalidArgument("n is a number from 1 to 100")
-    found = await call.read(
-        lambda connection: catalog.search(
-            connection, call.caller, call.query("q"), limit=int(asked)
-        )
-    )
-    rows = list(map(shapes.index_row, found.repositories))
+    rows, count = await _search(call, call.query("q"), shapes.index_row, Part(1, int(asked)))
     return answer(
         {
-            "num_results": found.count,
-            "num_pages": max(1, -(-found.count // int(asked))),
+            "num_results": count,
+            "num_pages": max(1, -(-count // int(asked))),
             "page": 1,
             "page_size": int(asked),
             "query": call.query("q"),

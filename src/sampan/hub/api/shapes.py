@@ -25,7 +25,7 @@ def time_text(time_ns: int | None) -> str | None:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
 
 
-def repository_row(repository: Repository) -> dict[str, Any]:
+def repository_row(repository: Repository, *, storage_size: int) -> dict[str, Any]:
     """An entry of a list."""
     return {
         "name": repository.name,
@@ -43,19 +43,19 @@ def repository_row(repository: Repository) -> dict[str, Any]:
         "media_types": [],
         "content_types": ["image"],
         "categories": [],
-        "storage_size": 0,
+        "storage_size": storage_size,
     }
 
 
 def repository_detail(
-    seen: Seen, *, collaborators: int, starred: bool, storage_size: int
+    seen: Seen, *, collaborators: int, starred: bool, storage_size: int, automated: bool
 ) -> dict[str, Any]:
     repository, level = seen.repository, seen.level
     return {
-        **repository_row(repository),
+        **repository_row(repository, storage_size=storage_size),
         "user": repository.namespace,
         "full_description": repository.full_description or None,
-        "is_automated": False,
+        "is_automated": automated,
         "can_edit": level >= Level.ADMIN,
         "collaborator_count": collaborators,
         "affiliation": "owner" if level is Level.OWNER else None,
@@ -67,11 +67,10 @@ def repository_detail(
             "admin": level >= Level.ADMIN,
         },
         "immutable_tags_settings": {"enabled": False, "rules": []},
-        "storage_size": storage_size,
     }
 
 
-def found_row(repository: Repository) -> dict[str, Any]:
+def found_row(repository: Repository, *, automated: bool) -> dict[str, Any]:
     """An entry of /v2/search/repositories."""
     return {
         "repo_name": shown_name(repository),
@@ -79,18 +78,18 @@ def found_row(repository: Repository) -> dict[str, Any]:
         "star_count": repository.star_count,
         "pull_count": repository.pull_count,
         "repo_owner": repository.namespace,
-        "is_automated": False,
+        "is_automated": automated,
         "is_official": repository.namespace == "library",
     }
 
 
-def index_row(repository: Repository) -> dict[str, Any]:
+def index_row(repository: Repository, *, automated: bool) -> dict[str, Any]:
     """An entry of /v1/search."""
     return {
         "name": shown_name(repository),
         "description": repository.description,
         "is_official": repository.namespace == "library",
-        "is_automated": False,
+        "is_automated": automated,
         "is_trusted": False,
         "star_count": repository.star_count,
     }

@@ -1,11 +1,12 @@
 """Which of the scopes asked for somebody gets, and making a repository at its first push."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, or_, select
 
 from sampan.hub.accounts.permissions import Right, Standing, decide
+from sampan.hub.accounts.plans import Plan, check_private, check_storage
 from sampan.hub.accounts.schema import accounts, organisations
 from sampan.hub.accounts.scopes import CATALOG, DELETE, PULL, PUSH, REGISTRY, Grant
 from sampan.hub.accounts.standing import standing
@@ -20,9 +21,13 @@ _RIGHTS = {PULL: Right.PULL, PUSH: Right.PUSH, DELETE: Right.DELETE_TAGS}
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """How repositories are that a push makes, unless their owner's setting says private."""
+    """How repositories are that a push makes, unless their owner's setting says private.
+
+    The push is refused where the plan has no room for one more: it never becomes public instead.
+    """
 
     private: bool = False
+    plan: Plan = field(default_factory=Plan)
 
 
 def allowed_grants(
@@ -50,7 +55,10 @@ def allowed_actions(facts: Standing, actions: Iterable[str]) -> tuple[str, ...]:
 
 
 async def ensure_repository(database: Database, repository: str, creation: Creation) -> None:
-    """Make a repository at its first push, private where its owner's settings say so."""
+    """Make a repository at its first push, private where its owner's settings say so.
+
+    Raises StorageFull, PrivateFull.
+    """
     found = await database.read(lambda connection: repositories.find_id(connection, repository))
     if found is None:
         await database.write(lambda connection: _make(connection, repository, creation))
@@ -70,4 +78,9 @@ def _make(connection: Connection, repository: str, creation: Creation) -> None:
             )
         ).where(namespaces.c.name == namespace)
     ).scalar_one_or_none()
-    repositories.ensure(connection, repository, is_private=creation.private or bool(asked))
+    private = creation.private or bool(asked)
+    if repositories.find_id(connection, repository) is None:
+        check_storage(connection, namespace, creation.plan, more_bytes=1)
+        if private:
+            check_private(connection, namespace, creation.plan)
+    repositories.ensure(connection, repository, is_private=private)

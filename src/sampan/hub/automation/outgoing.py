@@ -8,6 +8,7 @@ the environment (proxies, netrc) is used, no cookies are kept, bodies aren't dec
 """
 
 import asyncio
+import os
 import ssl
 import time
 from collections.abc import Mapping
@@ -165,7 +166,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return f"certificate not accepted: {error.certificate_error}"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"can't connect: {error.os_error.strerror or error.os_error}"
+        number = error.os_error.errno  # asyncio puts words of its own into strerror
+        return f"can't connect: {os.strerror(number) if number else error.os_error}"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "the connection was closed without an answer"
     return str(error) or type(error).__name__

@@ -19,6 +19,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -70,6 +71,7 @@ namespaces = Table(
     Column("name", _sorted(255), nullable=False, unique=True),
     Column("kind", String(16), nullable=False),  # USER or ORGANISATION
     Column("created_ns", BigInteger, nullable=False),
+    Column("quota_bytes", BigInteger),  # NULL: as the hub's settings say; 0: unlimited
 )
 
 repositories = Table(
@@ -191,6 +193,11 @@ push_events = Table(
     sqlite_autoincrement=True,  # an id isn't given twice, even when the newest rows are consumed
 )
 
+
+def _add_quota(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE namespaces ADD COLUMN quota_bytes BIGINT")
+
+
 PART = Part(
     "registry",
     (
@@ -204,5 +211,5 @@ PART = Part(
         uploads,
         push_events,
     ),
-    steps=(),
+    steps=(_add_quota,),
 )

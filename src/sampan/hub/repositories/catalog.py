@@ -1,6 +1,6 @@
 """Lists of repositories and search, always under a caller's eyes: what is hidden isn't counted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,8 @@ from sampan.hub.accounts.standing import (
     visible,
 )
 from sampan.hub.accounts.users import Caller
-from sampan.hub.db.schema import namespaces, repositories
+from sampan.hub.automation.schema import build_sources
+from sampan.hub.db.schema import blobs, namespaces, repositories, repository_blobs
 
 PAGE = 25
 _NAME = repositories.c.name
@@ -119,6 +120,25 @@ def _page(
     order = (*ORDERINGS.get(part.ordering, ORDERINGS["updated"]), repositories.c.id)
     rows = connection.execute(base.order_by(*order).limit(part.limit).offset(part.offset))
     return Found([repository_of(row) for row in rows], count)
+
+
+def automated(connection: Connection, found: Iterable[Repository]) -> frozenset[int]:
+    """The ids of those that are built from a source."""
+    ids = [each.id for each in found]
+    linked = select(build_sources.c.repository_id).where(build_sources.c.repository_id.in_(ids))
+    return frozenset(connection.execute(linked).scalars())
+
+
+def stored_bytes(connection: Connection, found: Iterable[Repository]) -> dict[int, int]:
+    """What the blobs of each take, by its id."""
+    ids = [each.id for each in found]
+    rows = connection.execute(
+        select(repository_blobs.c.repository_id, func.sum(blobs.c.size).label("size"))
+        .join(blobs, blobs.c.digest == repository_blobs.c.digest)
+        .where(repository_blobs.c.repository_id.in_(ids))
+        .group_by(repository_blobs.c.repository_id)
+    )
+    return dict.fromkeys(ids, 0) | {row.repository_id: int(row.size) for row in rows}
 
 
 def has_starred(connection: Connection, caller: Caller, repository_id: int) -> bool:

@@ -5,10 +5,11 @@ Every function runs inside the caller's transaction, so that what was decided st
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from sampan.errors import AlreadyExists, NotFound, Unauthenticated
+from sampan.errors import AlreadyExists, Denied, NotFound, Unauthenticated
 from sampan.hub.accounts import users
 from sampan.hub.accounts.names import check_description, check_overview, check_repository
 from sampan.hub.accounts.permissions import Right, decide
+from sampan.hub.accounts.plans import Plan, check_private
 from sampan.hub.accounts.schema import stars
 from sampan.hub.accounts.standing import (
     NotAllowed,
@@ -20,7 +21,7 @@ from sampan.hub.accounts.standing import (
     standing,
 )
 from sampan.hub.accounts.users import Caller
-from sampan.hub.db.schema import namespaces, repositories, tags
+from sampan.hub.db.schema import namespaces, repositories, tags, uploads
 from sampan.hub.v2 import repositories as registry
 
 
@@ -44,6 +45,11 @@ class SignInFirst(Unauthenticated):
         super().__init__("you need to sign in")
 
 
+class ReadOnlyToken(Denied):
+    def __init__(self) -> None:
+        super().__init__("this access token only reads")
+
+
 def create(
     connection: Connection,
     caller: Caller,
@@ -53,8 +59,9 @@ def create(
     is_private: bool,
     description: str = "",
     full_description: str = "",
+    plan: Plan,
 ) -> Repository:
-    """Raises BadName, RepositoryExists, NotAllowed, NamespaceNotFound, SignInFirst."""
+    """Raises BadName, RepositoryExists, NotAllowed, NamespaceNotFound, SignInFirst, PrivateFull."""
     if caller.account is None:
         raise SignInFirst
     check_repository(name)
@@ -66,6 +73,8 @@ def create(
         raise NotAllowed(path, Right.CREATE)
     if found is not None:
         raise RepositoryExists(path)
+    if is_private:
+        check_private(connection, namespace, plan)
     registry.ensure(connection, path, is_private=is_private)
     connection.execute(
         update(repositories)
@@ -101,14 +110,17 @@ def edit(
     description: str | None = None,
     full_description: str | None = None,
     is_private: bool | None = None,
+    plan: Plan,
 ) -> Repository:
-    """What is None stays. Raises RepositoryNotFound, NotAllowed, BadName."""
+    """What is None stays. Raises RepositoryNotFound, NotAllowed, BadName, PrivateFull."""
     seen = demand(connection, caller, namespace, name, Right.EDIT)
     values: dict[str, object] = {"updated_ns": users.now_ns()}
     if description is not None:
         values["description"] = check_description(description)
     if full_description is not None:
         values["full_description"] = check_overview(full_description)
+    if is_private and not seen.repository.is_private:
+        check_private(connection, namespace, plan)
     if is_private is not None:
         values["is_private"] = is_private
     connection.execute(
@@ -117,10 +129,16 @@ def edit(
     return _again(connection, namespace, name)
 
 
-def remove(connection: Connection, caller: Caller, namespace: str, name: str) -> None:
-    """Its blobs are gc's to collect. Raises RepositoryNotFound, NotAllowed."""
+def remove(connection: Connection, caller: Caller, namespace: str, name: str) -> list[str]:
+    """The ids of its unfinished uploads, whose bytes are to go (Services.drop_uploads).
+
+    Its blobs are gc's to collect. Raises RepositoryNotFound, NotAllowed.
+    """
     seen = demand(connection, caller, namespace, name, Right.DELETE)
+    under_way = select(uploads.c.id).where(uploads.c.repository_id == seen.repository.id)
+    found = list(connection.execute(under_way).scalars())
     connection.execute(delete(repositories).where(repositories.c.id == seen.repository.id))
+    return found
 
 
 def remove_tag(connection: Connection, caller: Caller, namespace: str, name: str, tag: str) -> None:
@@ -139,10 +157,12 @@ def remove_tag(connection: Connection, caller: Caller, namespace: str, name: str
 def set_star(
     connection: Connection, caller: Caller, namespace: str, name: str, *, on: bool
 ) -> None:
-    """Idempotent. Raises RepositoryNotFound, SignInFirst."""
+    """Idempotent. Raises RepositoryNotFound, SignInFirst, ReadOnlyToken."""
     if caller.id is None:
         raise SignInFirst
     repository_id = see(connection, caller, namespace, name).repository.id
+    if not caller.may_write:  # after looking: a hidden one stays hidden
+        raise ReadOnlyToken
     mine = (stars.c.repository_id == repository_id) & (stars.c.account_id == caller.id)
     connection.execute(delete(stars).where(mine))
     if on:

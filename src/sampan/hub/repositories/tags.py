@@ -3,17 +3,26 @@
 Manifests are read from the database, where the registry keeps their bytes; image configs are
 blobs and are read by the caller through the storage (`Image.config_digest`). Attestations that
 build tools put into an index (platform unknown/unknown) are no platforms of the image.
+
+A page of tags is a few queries whatever it holds, and bounded in memory: anybody may push indexes
+of 4 MiB with thousands of entries. Of indexes, so much is read as fits into `PAYLOADS_BYTES`, and
+of each the first `PLATFORMS_MOST` platforms; what isn't read shows no platforms in a list, but on
+the tag's own page.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, Connection, Row, select
+from sqlalchemy import Column, Connection, Row, func, select
 
 from sampan.hub.db.schema import manifests, tags
 from sampan.hub.repositories.edits import TagNotFound
+
+PAYLOADS_BYTES = 8 << 20  # of indexes for one page of tags
+PLATFORMS_MOST = 100  # of one tag
+_IN_ONE_QUERY = 1000  # parameters
 
 INDEXES = frozenset(
     {
@@ -118,7 +127,7 @@ def list_tags(
     wanted = tags.c.repository_id == repository_id
     if name:
         wanted &= tags.c.name.contains(name, autoescape=True)
-    names = connection.execute(select(tags.c.name).where(wanted)).scalars().all()
+    count = connection.execute(select(func.count()).select_from(tags).where(wanted)).scalar_one()
     rows = connection.execute(
         _query()
         .where(wanted)
@@ -126,7 +135,7 @@ def list_tags(
         .limit(limit)
         .offset(offset)
     )
-    return [_tag(connection, row) for row in rows.all()], len(names)
+    return _tags(connection, repository_id, rows.all()), count
 
 
 def get_tag(connection: Connection, repository_id: int, path: str, tag: str) -> Tag:
@@ -136,7 +145,7 @@ def get_tag(connection: Connection, repository_id: int, path: str, tag: str) -> 
     ).first()
     if row is None:
         raise TagNotFound(path, tag)
-    return _tag(connection, row)
+    return _tags(connection, repository_id, [row])[0]
 
 
 def _query() -> Any:
@@ -146,45 +155,88 @@ def _query() -> Any:
         tags.c.pulled_ns,
         tags.c.pusher.label("tag_pusher"),
         tags.c.pushed_ns.label("tag_pushed_ns"),
-        manifests,
+        manifests.c.media_type,
+        manifests.c.size,
+        *_OF_PLATFORMS,
     ).join(
         manifests,
         (manifests.c.repository_id == tags.c.repository_id) & (manifests.c.digest == tags.c.digest),
     )
 
 
-def _tag(connection: Connection, row: Row[Any]) -> Tag:
-    return Tag(
-        name=row.name,
-        digest=row.digest,
-        media_type=row.media_type,
-        pusher=row.tag_pusher or "",
-        pushed_ns=row.tag_pushed_ns,
-        pulled_ns=row.pulled_ns,
-        platforms=_platforms(connection, row),
+def _tags(connection: Connection, repository_id: int, rows: Sequence[Row[Any]]) -> list[Tag]:
+    listed = _listed(connection, repository_id, rows)
+    children = _children(connection, repository_id, listed.values())
+    return [
+        Tag(
+            name=row.name,
+            digest=row.digest,
+            media_type=row.media_type,
+            pusher=row.tag_pusher or "",
+            pushed_ns=row.tag_pushed_ns,
+            pulled_ns=row.pulled_ns,
+            platforms=_platforms(row, listed, children),
+        )
+        for row in rows
+    ]
+
+
+def _listed(
+    connection: Connection, repository_id: int, rows: Sequence[Row[Any]]
+) -> dict[str, list[_Descriptor]]:
+    """What the indexes among them hold: by the digest, the images of each."""
+    sizes = {row.digest: row.size for row in rows if row.media_type in INDEXES}
+    wanted: list[str] = []
+    total = 0
+    for digest, size in sizes.items():
+        total += size
+        if wanted and total > PAYLOADS_BYTES:
+            break
+        wanted.append(digest)
+    if not wanted:
+        return {}
+    found = connection.execute(
+        select(manifests.c.digest, manifests.c.payload).where(
+            manifests.c.repository_id == repository_id, manifests.c.digest.in_(wanted)
+        )
     )
+    return {row.digest: _images(row.payload) for row in found}
 
 
-def _platforms(connection: Connection, row: Row[Any]) -> tuple[Platform, ...]:
-    if row.media_type not in INDEXES:
-        return (_platform(row, None),)
-    listed = [each for each in _decode(row.payload).manifests or () if _is_image(each)]
-    by_digest: Mapping[str, Row[Any]] = {
-        child.digest: child
-        for child in connection.execute(
+def _images(payload: bytes) -> list[_Descriptor]:
+    held = _decode(payload).manifests or ()
+    return [each for each in held if _is_image(each)][:PLATFORMS_MOST]
+
+
+def _children(
+    connection: Connection, repository_id: int, listed: Iterable[Sequence[_Descriptor]]
+) -> dict[str, Row[Any]]:
+    digests = list(dict.fromkeys(each.digest for index in listed for each in index))
+    found: dict[str, Row[Any]] = {}
+    for start in range(0, len(digests), _IN_ONE_QUERY):
+        rows = connection.execute(
             # not their payloads: there may be thousands of some megabytes
             select(*_OF_PLATFORMS).where(
-                manifests.c.repository_id == row.repository_id,
-                manifests.c.digest.in_([each.digest for each in listed]),
+                manifests.c.repository_id == repository_id,
+                manifests.c.digest.in_(digests[start : start + _IN_ONE_QUERY]),
             )
         )
-    }
-    found = []
-    for each in listed:
-        child = by_digest.get(each.digest)
-        if child is not None:
-            found.append(_platform(child, each.platform))
-    return tuple(found)
+        found |= {row.digest: row for row in rows}
+    return found
+
+
+def _platforms(
+    row: Row[Any],
+    listed: Mapping[str, Sequence[_Descriptor]],
+    children: Mapping[str, Row[Any]],
+) -> tuple[Platform, ...]:
+    if row.media_type not in INDEXES:
+        return (_platform(row, None),)
+    return tuple(
+        _platform(children[each.digest], each.platform)
+        for each in listed.get(row.digest, ())
+        if each.digest in children
+    )
 
 
 def _platform(row: Row[Any], said: Mapping[str, Any] | None) -> Platform:

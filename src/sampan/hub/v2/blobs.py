@@ -7,15 +7,21 @@ A commit claims the digest, puts the bytes, then publishes them:
     transaction   row `live`, linked to the repository, upload forgotten   COMMIT POINT
 
 A digest whose bytes are there skips the second step. One that gc is removing right now is waited
-for: gc holds the sweep lock until it is gone.
+for: gc holds the sweep lock until it is gone. A commit whose repository was removed, or whose
+namespace's quota was used up by others meanwhile, takes its bytes away again, unless another
+commit of the same digest is under way.
 """
 
 import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, exists, select, update
 
 from sampan.errors import Unavailable
+from sampan.hub.accounts.plans import StorageFull
 from sampan.hub.db.engine import Database
 from sampan.hub.db.schema import (
     ARRIVING,
@@ -27,13 +33,27 @@ from sampan.hub.db.schema import (
     repository_blobs,
     uploads,
 )
+from sampan.hub.db.schema import repositories as repository_rows
 from sampan.hub.storage.driver import StorageDriver
 from sampan.hub.v2 import repositories
-from sampan.hub.v2.errors import BlobUnknown, NotOffered
+from sampan.hub.v2.errors import BlobUnknown, NameUnknown, NotOffered
 from sampan.hub.v2.sweeplock import SweepLock
 from sampan.lib.workers import Workers
 
 RENEW_SHARE = 4  # a lease is renewed when a quarter of it has gone
+
+Check = Callable[[Connection], None]  # at the end of a transaction; raises to undo it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """What is to become a blob; `upload` "" for one without a row."""
+
+    repository: str
+    repository_id: int
+    digest: str
+    size: int
+    upload: str = ""
 
 
 class BlobInUse(NotOffered):
@@ -63,6 +83,7 @@ class Blobs:
         self._sweep = sweep
         self._workers = workers
         self._renew_ns = lease_s * 1_000_000_000 // RENEW_SHARE
+        self._committing: Counter[str] = Counter()
 
     async def get_size(self, repository: str, digest: str) -> int:
         """Raises BlobUnknown."""
@@ -92,33 +113,72 @@ class Blobs:
             raise BlobUnknown(digest)
         return found.size
 
-    async def commit(
-        self, *, repository_id: int, digest: str, staged: Path, size: int, upload: str = ""
-    ) -> None:
-        """Keep the bytes of a checked file, which is gone afterwards."""
-        state = await self._database.write(lambda connection: _claim(connection, digest, size))
+    async def commit(self, wanted: Commit, staged: Path, check: Check) -> None:
+        """Keep the bytes of a checked file, which is gone afterwards.
+
+        Raises NameUnknown for a repository that was removed meanwhile, and what `check` raises.
+        """
+        self._committing[wanted.digest] += 1
+        try:
+            await self._commit(wanted, staged, check)
+        except (NameUnknown, StorageFull):
+            if self._committing[wanted.digest] == 1:
+                await self._workers.run(self._take_away, wanted.digest)
+            raise
+        finally:
+            self._committing[wanted.digest] -= 1
+            if not self._committing[wanted.digest]:
+                del self._committing[wanted.digest]
+
+    async def _commit(self, wanted: Commit, staged: Path, check: Check) -> None:
+        digest = wanted.digest
+        state = await self._database.write(lambda connection: _claim(connection, wanted))
         if state == DELETING:
             await self._workers.run(self._wait_for_sweep)
-            state = await self._database.write(lambda connection: _claim(connection, digest, size))
+            state = await self._database.write(lambda connection: _claim(connection, wanted))
         if state == DELETING:
             raise BlobBeingRemoved(digest)
-        await self._workers.run(self._keep, digest, staged, size, is_known=state == LIVE)
+        await self._workers.run(self._keep, digest, staged, wanted.size, is_known=state == LIVE)
 
         def publish(connection: Connection) -> bool:
-            return _publish(connection, repository_id, digest, size, upload)
+            is_published = _publish(connection, wanted)
+            check(connection)
+            return is_published
 
         if not await self._database.write(publish):
             raise BlobBeingRemoved(digest)
 
-    async def mount(self, repository_id: int, digest: str, source: str) -> bool:
-        """Let a repository read a blob that `source` may read. False if there is none."""
+    def _take_away(self, digest: str) -> None:
+        """What was claimed and never published. gc's protocol, for one blob."""
+        linked = exists().where(repository_blobs.c.digest == blobs.c.digest)
+        mine = (blobs.c.digest == digest) & (blobs.c.state == ARRIVING) & ~linked
+        with self._sweep.hold():
+            marked = self._database.write_now(
+                lambda connection: (
+                    connection.execute(update(blobs).where(mine).values(state=DELETING)).rowcount
+                )
+            )
+            if not marked:
+                return
+            self._storage.remove(digest)
+            gone = delete(blobs).where(blobs.c.digest == digest, blobs.c.state == DELETING)
+            self._database.write_now(lambda connection: connection.execute(gone))
+
+    async def mount(
+        self, ensure: repositories.Ensure, digest: str, source: str, check: Check
+    ) -> bool:
+        """Let a repository read a blob that `source` may read. False if there is none.
+
+        `ensure` finds or makes the repository; raises what `check` raises.
+        """
 
         def run(connection: Connection) -> bool:
             if not repositories.touch_blob(connection, digest):
                 return False
             if repositories.find_link(connection, source, digest) is None:
                 return False
-            repositories.link(connection, repository_id, digest)
+            repositories.link(connection, ensure(connection), digest)
+            check(connection)
             return True
 
         return await self._database.write(run)
@@ -152,9 +212,10 @@ class Blobs:
             pass
 
 
-def _claim(connection: Connection, digest: str, size: int) -> str:
-    """The state of the row before; `arriving` also when there was none."""
-    now = time.time_ns()
+def _claim(connection: Connection, wanted: Commit) -> str:
+    """The state of the row before; `arriving` also when there was none. Raises NameUnknown."""
+    _check_there(connection, wanted)
+    digest, size, now = wanted.digest, wanted.size, time.time_ns()
     connection.execute(
         repositories.insert_or_ignore(connection)(blobs)
         .values(digest=digest, size=size, state=ARRIVING, created_ns=now, touched_ns=now)
@@ -169,20 +230,26 @@ def _claim(connection: Connection, digest: str, size: int) -> str:
     return str(row.state)
 
 
-def _publish(
-    connection: Connection, repository_id: int, digest: str, size: int, upload: str
-) -> bool:
+def _publish(connection: Connection, wanted: Commit) -> bool:
+    _check_there(connection, wanted)
     changed = connection.execute(
         update(blobs)
-        .where(blobs.c.digest == digest, blobs.c.state != DELETING)
-        .values(state=LIVE, size=size, touched_ns=time.time_ns())
+        .where(blobs.c.digest == wanted.digest, blobs.c.state != DELETING)
+        .values(state=LIVE, size=wanted.size, touched_ns=time.time_ns())
     ).rowcount
     if not changed:
         return False
-    repositories.link(connection, repository_id, digest)
-    if upload:
-        connection.execute(delete(uploads).where(uploads.c.id == upload))
+    repositories.link(connection, wanted.repository_id, wanted.digest)
+    if wanted.upload:
+        connection.execute(delete(uploads).where(uploads.c.id == wanted.upload))
     return True
+
+
+def _check_there(connection: Connection, wanted: Commit) -> None:
+    """Repositories are removed by this process's own transactions, which exclude each other."""
+    row = repository_rows.c.id == wanted.repository_id
+    if connection.execute(select(repository_rows.c.id).where(row)).first() is None:
+        raise NameUnknown(wanted.repository)
 
 
 def _is_needed(connection: Connection, repository_id: int, digest: str) -> bool:

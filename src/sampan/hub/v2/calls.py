@@ -10,6 +10,7 @@ from sampan.hub.v2.access import Access, Action, Identity
 from sampan.hub.v2.blobs import Blobs
 from sampan.hub.v2.names import Target
 from sampan.hub.v2.pulls import PullCounts
+from sampan.hub.v2.quotas import Quotas
 from sampan.hub.v2.serving import BlobSender
 from sampan.hub.v2.uploads import Uploads
 from sampan.lib.workers import Workers
@@ -27,6 +28,7 @@ class Parts:
     uploads: Uploads
     sender: BlobSender
     pulls: PullCounts
+    quotas: Quotas
     private_by_default: bool
     lease_s: int
 

@@ -90,7 +90,8 @@ async def put_manifest(call: Call) -> web.StreamResponse:
         repository_id = repositories.ensure(
             connection, call.target.repository, is_private=call.parts.private_by_default
         )
-        manifests.put(connection, repository_id, pushed, tags)
+        if manifests.put(connection, repository_id, pushed, tags):
+            call.parts.quotas.checked(call.target.repository)(connection)
 
     await call.parts.database.write(keep)
     response = web.Response(status=201, headers=API_VERSION)

@@ -172,10 +172,9 @@ def error_response(error: SampanError) -> web.Response:
     """The protocol's answer to a failure."""
     status, code = _status(error)
     headers = dict(API_VERSION)
-    detail: Any = None
+    detail: Any = getattr(error, "detail", None) or None  # also of accounts' refusals
     if isinstance(error, RegistryFailure):
         headers |= error.headers
-        detail = error.detail or None
     challenge = getattr(error, "challenge", None)  # Challenged, of whichever access is in use
     if challenge:
         headers["WWW-Authenticate"] = challenge

@@ -86,21 +86,23 @@ def touch(connection: Connection, repository_id: int, digest: str) -> bool:
     )
 
 
-def put(connection: Connection, repository_id: int, pushed: Pushed, names: Iterable[str]) -> None:
-    """Raises ManifestBlobUnknown naming every part that is missing."""
+def put(connection: Connection, repository_id: int, pushed: Pushed, names: Iterable[str]) -> bool:
+    """False if it was there before. Raises ManifestBlobUnknown naming each missing part."""
     facts = pushed.facts
     missing = [each for each in facts.blobs if not touch_link(connection, repository_id, each)]
     missing += [each for each in facts.manifests if not touch(connection, repository_id, each)]
     if missing:
         raise ManifestBlobUnknown(missing)
     now = time.time_ns()
-    if not touch(connection, repository_id, pushed.digest):
+    is_new = not touch(connection, repository_id, pushed.digest)
+    if is_new:
         _insert(connection, repository_id, pushed, now)
     for name in names:
         _move_tag(connection, repository_id, name, pushed, now)
     connection.execute(
         update(repositories).where(repositories.c.id == repository_id).values(updated_ns=now)
     )
+    return is_new
 
 
 def _insert(connection: Connection, repository_id: int, pushed: Pushed, now: int) -> None:

@@ -1,11 +1,10 @@
-"""Sending a blob: by sendfile where it is a file, by pieces where it isn't or TLS is between
-(asyncio's sendfile then copies in pieces of 16 KiB).
+"""Sending a blob: from thread to socket where it is a file (sending.py), by pieces through the
+event loop where it isn't or TLS is between.
 
 A blob never changes, so its digest is its entity tag and clients may keep it for ever. One range
 is served as such (206, 416); several at once get the whole blob, as the standard allows.
 """
 
-import asyncio
 import re
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +13,7 @@ from aiohttp import web
 
 from sampan.hub.storage.driver import BlobMissing, StorageDriver
 from sampan.hub.v2.errors import API_VERSION, RangeInvalid
+from sampan.hub.v2.sending import SENDERS, send_file
 from sampan.lib.workers import Workers
 
 PIECE_BYTES = 1 << 20
@@ -59,6 +59,7 @@ class BlobSender:
     def __init__(self, storage: StorageDriver, workers: Workers) -> None:
         self._storage = storage
         self._workers = workers
+        self._senders = Workers(SENDERS)
 
     async def send(self, request: web.Request, digest: str, size: int) -> web.StreamResponse:
         if is_known(request, digest):
@@ -84,7 +85,7 @@ class BlobSender:
             await response.write_eof()
             return response
         path = self._storage.local_path(digest)
-        if path is not None and not request.secure:
+        if path is not None and not _is_encrypted(request):
             await self._send_file(request, response, path, digest, (start, end))
         else:
             await self._send_pieces(request, response, digest, (start, end))
@@ -111,9 +112,10 @@ class BlobSender:
             transport = request.transport
             if transport is None:
                 raise ConnectionResetError
-            start, end = part
-            await asyncio.get_running_loop().sendfile(transport, file, start, end - start)
+            await send_file(transport, file, *part, self._senders)
             await response.write_eof()
+        except EOFError:
+            raise _cut_off(request, digest) from None
         finally:
             file.close()
 
@@ -133,12 +135,25 @@ class BlobSender:
             while left:
                 piece = await self._workers.run(stream.read, min(PIECE_BYTES, left))
                 if not piece:
-                    raise BlobMissing(digest)
+                    raise _cut_off(request, digest)
                 await response.write(piece)
                 left -= len(piece)
             await response.write_eof()
         finally:
             await self._workers.run(opened.__exit__, None, None, None)
+
+
+def _is_encrypted(request: web.Request) -> bool:
+    """This connection itself: a proxy before the hub may speak TLS to the client (proxies.py)."""
+    transport = request.transport
+    return transport is not None and transport.get_extra_info("sslcontext") is not None
+
+
+def _cut_off(request: web.Request, digest: str) -> BlobMissing:
+    """The stored bytes end too early: an error's text mustn't follow them as if it were more."""
+    if request.transport is not None:
+        request.transport.abort()
+    return BlobMissing(digest)
 
 
 def _open(path: Path, digest: str) -> BinaryIO:

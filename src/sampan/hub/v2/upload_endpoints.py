@@ -9,24 +9,33 @@ GET    .../blobs/uploads/ID                   204; DELETE 204
 """
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 from sqlalchemy import Connection
 
 from sampan.errors import Denied, NotFound, Unauthenticated
+from sampan.hub.accounts.plans import StorageFull
 from sampan.hub.v2 import repositories
+from sampan.hub.v2.blobs import Commit
 from sampan.hub.v2.calls import Call
 from sampan.hub.v2.errors import (
     API_VERSION,
     DigestInvalid,
     NameInvalid,
+    NameUnknown,
     RangeInvalid,
     SizeInvalid,
     UploadInvalid,
+    UploadUnknown,
 )
 from sampan.hub.v2.names import canonical, check_digest, check_name, hasher
+from sampan.hub.v2.quotas import Room
 from sampan.hub.v2.uploads import Session
 
+# no more bytes can make it right: the session goes, with its bytes
+_FATAL = (DigestInvalid, NameUnknown, StorageFull, UploadUnknown)
 _CONTENT_RANGE = re.compile(r"(?:bytes )?(\d{1,18})-(\d{1,18})(?:/.*)?", re.ASCII)
 
 
@@ -38,6 +47,8 @@ async def start(call: Call) -> web.StreamResponse:
         return mounted
     if digest := call.query("digest"):
         return await _whole(call, check_digest(digest))
+    if room := await call.parts.quotas.open(call.target.repository):
+        room.check(1)
     session = await call.parts.uploads.start(_ensure(call))
     return web.Response(status=202, headers=_standing(call, session))
 
@@ -59,8 +70,8 @@ async def _mount(call: Call) -> web.Response | None:
         await call.parts.access.require(call.request, source, "pull")
     except (Unauthenticated, Denied, NotFound, NameInvalid):
         return None
-    repository_id = await call.parts.database.write(_ensure(call))
-    if not await call.parts.blobs.mount(repository_id, digest, source):
+    checked = call.parts.quotas.checked(call.target.repository)
+    if not await call.parts.blobs.mount(_ensure(call), digest, source, checked):
         return None
     return _created(call, digest)
 
@@ -79,12 +90,15 @@ async def _whole(call: Call, digest: str) -> web.Response:
 async def append(call: Call) -> web.StreamResponse:
     await call.require("push")
     session = await _session(call)
-    owner = session.take()
-    try:
-        _check_order(call, session)
-        await call.parts.uploads.receive(session, owner, call.request.content)
-    finally:
-        await call.parts.uploads.release(session, owner)
+    uploads = call.parts.uploads
+    async with _ending(call, session), _room(call, session) as room:
+        owner = session.take()
+        try:
+            _check_order(call, session)
+            await uploads.receive(session, owner, call.request.content, room.take)
+        finally:
+            await uploads.release(session, owner)
+        await _session(call)  # its repository may have been removed meanwhile
     return web.Response(status=202, headers=_standing(call, session))
 
 
@@ -106,35 +120,84 @@ async def finish(call: Call) -> web.StreamResponse:
     if not digest:
         raise DigestInvalid("", "digest parameter missing")
     check_digest(digest)
-    try:
+    async with _ending(call, session):
         await _finish(call, session, digest, listed=True)
-    except DigestInvalid:
-        await call.parts.uploads.cancel(session)  # no more bytes can make it right
-        raise
     call.parts.uploads.forget(session.id)
     return _created(call, digest)
 
 
+@asynccontextmanager
+async def _ending(call: Call, session: Session) -> AsyncIterator[None]:
+    """What can't become a blob any more leaves nothing behind."""
+    try:
+        yield
+    except _FATAL:
+        await call.parts.uploads.cancel(session)
+        raise
+
+
+class _Taking:
+    """One request's bytes, counted where their namespace has a quota."""
+
+    def __init__(self, room: Room | None, session: Session) -> None:
+        self._room = room
+        self._id = session.id
+
+    def take(self, size: int) -> None:
+        """Raises StorageFull."""
+        if self._room is not None:
+            self._room.take(self._id, size)
+
+    def end(self, *, is_kept: bool) -> None:
+        if self._room is not None:
+            self._room.end(self._id, is_kept=is_kept)
+
+
+@asynccontextmanager
+async def _room(call: Call, session: Session) -> AsyncIterator[_Taking]:
+    """Raises StorageFull before anything is read, where the length says enough."""
+    room = await call.parts.quotas.open(call.target.repository)
+    taking = _Taking(room, session)
+    if room is None:
+        yield taking
+        return
+    room.active.add(session.id)
+    try:
+        room.check(call.request.content_length or 0)
+        yield taking
+    except _FATAL:
+        taking.end(is_kept=False)
+        raise
+    finally:
+        room.active.discard(session.id)
+
+
 async def _finish(call: Call, session: Session, digest: str, *, listed: bool = False) -> None:
     uploads = call.parts.uploads
-    owner = session.take()
-    try:
-        _check_order(call, session)
-        await uploads.receive(session, owner, call.request.content)
-        await uploads.check(session, owner, digest)
-    finally:
-        await uploads.release(session, owner)
-    try:
-        await call.parts.blobs.commit(
-            repository_id=session.repository_id,
-            digest=digest,
-            staged=session.path,
-            size=session.size,
-            upload=session.id if listed else "",
-        )
-    except BaseException:
-        session.reopen()
-        raise
+    async with _room(call, session) as room:
+        owner = session.take()
+        try:
+            _check_order(call, session)
+            await uploads.receive(session, owner, call.request.content, room.take)
+            await uploads.check(session, owner, digest)
+        finally:
+            await uploads.release(session, owner)
+        try:
+            await call.parts.blobs.commit(
+                Commit(
+                    repository=call.target.repository,
+                    repository_id=session.repository_id,
+                    digest=digest,
+                    size=session.size,
+                    upload=session.id if listed else "",
+                ),
+                session.path,
+                call.parts.quotas.checked(call.target.repository),
+            )
+        except BaseException:
+            session.reopen()
+            raise
+        room.end(is_kept=True)
 
 
 async def _session(call: Call) -> Session:

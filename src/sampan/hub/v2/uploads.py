@@ -38,6 +38,8 @@ REMEMBERED = 1000  # sessions whose hash goes on; more than that are abandoned o
 VECTORS_MOST = 1024  # IOV_MAX
 DEFAULT_ALGORITHM = "sha256"
 
+Take = Callable[[int], None]
+
 
 class Session:
     """One upload's bytes. Methods block, except those that say otherwise; safe for threads."""
@@ -49,6 +51,7 @@ class Session:
         self._lock = threading.Lock()
         self._owner: object = None
         self._is_checked = False  # becoming a blob: these bytes and no others
+        self._is_removed = False
         self._descriptor: int | None = None
         self._hash: _Hash | None = None
         self._hashed = 0
@@ -66,10 +69,9 @@ class Session:
             return self._owner
 
     def append(self, owner: object, pieces: Sequence[bytes]) -> None:
-        """Raises UploadInvalid once somebody else has taken the session over."""
+        """Raises UploadInvalid once somebody else has taken the session over, or UploadUnknown."""
         with self._lock:
-            if self._owner is not owner:
-                raise UploadInvalid("another request goes on with this upload")
+            self._check_owner(owner)
             if self._descriptor is None:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
                 self._descriptor = os.open(self.path, flags, 0o600)
@@ -105,8 +107,7 @@ class Session:
         Raises UploadUnknown where they have gone: a blob already, of which the record failed.
         """
         with self._lock:
-            if self._owner is not owner:
-                raise UploadInvalid("another request goes on with this upload")
+            self._check_owner(owner)
             self._owner = None
             self._close()
             if not self.path.exists():
@@ -126,8 +127,16 @@ class Session:
         with self._lock:
             self._is_checked = False
 
+    def _check_owner(self, owner: object) -> None:
+        if self._is_removed:
+            raise UploadUnknown(self.id)
+        if self._owner is not owner:
+            raise UploadInvalid("another request goes on with this upload")
+
     def remove(self) -> None:
+        """With its bytes; a request that is at it then hears that there is no such upload."""
         with self._lock:
+            self._is_removed = True
             self._owner = None
             self._close()
             self.path.unlink(missing_ok=True)
@@ -232,14 +241,18 @@ class Uploads:
             raise UploadUnknown(identifier)
         return self._sessions.get(identifier) or self._remember(identifier, repository_id)
 
-    async def receive(self, session: Session, owner: object, body: StreamReader) -> None:
+    async def receive(
+        self, session: Session, owner: object, body: StreamReader, take: Take
+    ) -> None:
         """Append a request's body: the next piece is read while one is written and hashed.
 
-        Also when it is cut short, what had arrived is in the session.
+        Also when it is cut short, what had arrived is in the session. `take` is called with each
+        piece's length and raises where there is no room for it.
         """
         hand_over = HandOver(session, owner, self._workers)
         try:
             while data := await body.readany():
+                take(len(data))
                 await hand_over.add(data)
         finally:
             await hand_over.finish()
@@ -259,6 +272,13 @@ class Uploads:
         await self._database.write(run)
         self.forget(session.id)
         await self._workers.run(session.remove)
+
+    async def drop(self, identifiers: Sequence[str]) -> None:
+        """The bytes of uploads whose repository was removed, and with it their rows."""
+        for identifier in identifiers:
+            session = self._sessions.pop(identifier, None)
+            session = session or Session(identifier, 0, self._staging / identifier)
+            await self._workers.run(session.remove)
 
     def forget(self, identifier: str) -> None:
         """The session has become a blob, or is gone."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import nh3
@@ -20,14 +20,12 @@ from markupsafe import Markup
 
 from sampan.hub.accounts.standing import Repository
 
-if TYPE_CHECKING:
-    from sampan.hub.web.visit import Visit
-
 NOTES = {
     "saved": "Saved.",
     "created": "Created. Push an image with the commands below.",
     "removed": "Removed.",
     "welcome": "Welcome aboard! Your account is ready.",
+    "approval": "The account is made. An administrator has to switch it on: come back then.",
     "password": "Your password is changed. Other sessions have ended.",
     "signed-out": "You are signed out.",
     "organisation": "The organisation is ready.",
@@ -81,16 +79,10 @@ class Pages:
             "query_with": query_with,
         }
 
-    def render(self, template: str, visit: "Visit", values: Mapping[str, Any]) -> str:
-        note = NOTES.get(visit.request.query.get("note", ""), "")
-        return self._environment.get_template(template).render(
-            visit=visit,
-            user=visit.caller.account,
-            host=visit.services.registry_host(visit.request),
-            sign_up_open=visit.services.sign_up_open,
-            note=note,
-            **values,
-        )
+    def render(self, template: str, values: Mapping[str, Any], *, note: str = "") -> str:
+        """`note` is a key of NOTES; others say nothing."""
+        found = self._environment.get_template(template)
+        return found.render({**values, "note": NOTES.get(note, "")})
 
     def markdown(self, text: str) -> Markup:
         tokens = self._markdown.parse(text)

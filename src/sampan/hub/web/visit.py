@@ -111,6 +111,11 @@ class Visit:
         given = self.query("page", "1")
         return Part(max(1, int(given)) if _DIGITS.fullmatch(given) else 1, size)
 
+    def again(self, connection: Connection) -> "Visit":
+        """The same visit as who it is of by now: for answers that take long."""
+        account = sessions.account_of(connection, self._session_id) if self._session_id else None
+        return Visit(self.request, self.services, self._pages, account=account)
+
     def account(self) -> Account:
         """Raises SignInNeeded."""
         if self.caller.account is None:
@@ -143,7 +148,17 @@ class Visit:
         return await self.services.database.write(work)
 
     def render(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
-        html = self._pages.render(template, self, values)
+        html = self._pages.render(
+            template,
+            {
+                "visit": self,
+                "user": self.caller.account,
+                "host": self.services.registry_host(self.request),
+                "sign_up_open": self.services.sign_ups.is_open,
+                **values,
+            },
+            note=self.query("note"),
+        )
         return self.done(web.Response(status=status, text=html, content_type="text/html"))
 
     def redirect(self, path: str, *, note: str = "") -> web.Response:

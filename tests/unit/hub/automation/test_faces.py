@@ -240,6 +240,43 @@ def test_a_build_is_watched_while_it_runs_without_a_script(yard):
     assert alice.send(f"{second}/cancel").status == 409
 
 
+@pytest.mark.parametrize("loss", ["role", "session"])
+def test_who_loses_the_right_sees_no_more_of_a_log(yard, loss):
+    alice, base = build_settings(yard)
+    alice.open(f"{base}/settings")
+    alice.send(f"{base}/settings/rules", **RULE)
+    alice.open("/r/alice/built/collaborators")
+    alice.send("/r/alice/built/collaborators", name="eve", role="admin")
+    alice.open(base)
+    started = alice.send(f"{base}/start", kind="branch", ref="main", follow=False)
+    page = started.headers["Location"].partition("?")[0]
+    number = int(page.rpartition("/")[2])
+    log = yard.root / "builds" / f"{number}.log"
+    log.write_text("Step 1\n")
+    eve = Visitor(yard, "eve")
+    cookie = "; ".join(f"{name}={value}" for name, value in eve.cookies.items())
+    connection = http.client.HTTPConnection("127.0.0.1", yard.port, timeout=20)
+    connection.request("GET", page, headers={"Cookie": cookie})
+    answer = connection.getresponse()
+    seen = b""
+    while b"Step 1" not in seen:
+        seen += answer.read1()
+    if loss == "role":
+        alice.open("/r/alice/built/collaborators")
+        alice.send("/r/alice/built/collaborators", name="eve", role="none")
+    else:
+        eve.open("/")
+        eve.send("/logout")
+    with log.open("a") as out:
+        out.write("Step 2, which isn't for eve\n")
+    seen += answer.read()
+    connection.close()
+    assert b"Step 2" not in seen
+    assert seen.rstrip().endswith(b"</html>")
+    alice.open(base)
+    alice.send(f"{page}/cancel")
+
+
 def test_builds_by_the_api_and_by_a_git_server(yard):
     alice, base = Tool(yard, "alice"), "/v2/repositories/alice/app"
     assert alice.call("GET", f"{base}/autobuild").status == 404

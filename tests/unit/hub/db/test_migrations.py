@@ -105,3 +105,14 @@ def test_other_databases_are_refused():
         Database("mysql://x/y", Workers())
     with pytest.raises(InvalidArgument):
         Database("nonsense", Workers())
+
+
+def test_a_registry_of_before_quotas_gets_them(database):
+    migrate(database, [Part(PART.name, PART.tables)])
+    database.write_now(
+        lambda c: c.exec_driver_sql("ALTER TABLE namespaces DROP COLUMN quota_bytes")
+    )
+    migrate(database, [PART])
+    columns = database.read_now(lambda c: inspect(c).get_columns("namespaces"))
+    assert "quota_bytes" in {each["name"] for each in columns}
+    assert database.read_now(lambda c: c.execute(select(namespaces.c.quota_bytes)).all()) == []

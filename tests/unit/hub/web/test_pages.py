@@ -54,7 +54,7 @@ def test_signing_up_and_the_first_account(tmp_path):
 
 
 def test_a_closed_hub_signs_nobody_up(tmp_path):
-    with WholeHub(tmp_path, sign_up_open=False) as hub:
+    with WholeHub(tmp_path, sign_up="closed") as hub:
         visitor = Visitor(hub)
         visitor.open("/")
         assert "/signup" not in visitor.page

@@ -20,7 +20,9 @@ def organisations(_context: Context, _flags: Flags, words: list[str]) -> int:
     return int(module.organisation_entry(words))
 
 
-USER = Command(users, "add|list|passwd|remove --root DIR [OPTIONS] [NAME]", most=None, raw=True)
+USER = Command(
+    users, "add|list|passwd|quota|remove --root DIR [OPTIONS] [NAME]", most=None, raw=True
+)
 ORG = Command(
-    organisations, "add|list|member|remove --root DIR [OPTIONS] [NAME]", most=None, raw=True
+    organisations, "add|list|member|quota|remove --root DIR [OPTIONS] [NAME]", most=None, raw=True
 )

@@ -25,6 +25,7 @@ _REFS_MOST = 20_000
 CONFIG = "config"
 # who owns a repository below a folder that an administrator opened doesn't matter: it is only read
 _ANY_OWNER = "[safe]\n\tdirectory = *\n"
+SSH_PORT = 22
 _DEPTH_MOST = 4  # of submodules in submodules
 _SUBMODULES_MOST = 50
 
@@ -111,7 +112,7 @@ class Checkout:
         words = [
             *("ssh", "-F", "/dev/null", "-oBatchMode=yes", "-oStrictHostKeyChecking=accept-new"),
             *(f"-oUserKnownHostsFile={self._known_hosts}", f"-oHostName={address}"),
-            *(f"-oHostKeyAlias={remote.host}", "-oConnectTimeout=20", "-oForwardAgent=no"),
+            *(f"-oHostKeyAlias={_known_as(remote)}", "-oConnectTimeout=20", "-oForwardAgent=no"),
             "-oIdentityAgent=none",
         ]
         if home is not None:
@@ -159,6 +160,11 @@ async def _shallow(git: Git, *arguments: str, last: tuple[str, ...]) -> None:
         if _NOT_SHALLOW not in error.message:
             raise
         await git.run(*arguments, *last)
+
+
+def _known_as(remote: Remote) -> str:
+    """As ssh itself writes names in known_hosts: servers of one host have keys of their own."""
+    return remote.host if remote.port == SSH_PORT else f"[{remote.host}]:{remote.port}"
 
 
 def _bracketed(address: str) -> str:

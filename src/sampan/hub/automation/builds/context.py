@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sampan.builder.dockerfile.ignore import IgnoreRules
 from sampan.errors import InvalidArgument
-from sampan.linux import mounts
+from sampan.linux.beneath import resolve_beneath
 
 IGNORE_FILE = ".dockerignore"
 _IGNORE_MOST_BYTES = 1 << 20
@@ -30,10 +30,10 @@ class NoDockerfile(InvalidArgument):
 
 def pack(tree: Path, folder: str, dockerfile: str, target: Path) -> None:
     """Raises NoContext, NoDockerfile, BadPattern."""
-    root = mounts.resolve_beneath(tree, folder)
+    root = resolve_beneath(tree, folder)
     if not root.is_dir():
         raise NoContext(folder)
-    if not mounts.resolve_beneath(root, dockerfile).is_file():
+    if not resolve_beneath(root, dockerfile).is_file():
         raise NoDockerfile(os.path.join(folder, dockerfile))  # noqa: PTH118 - a text to show
     rules = _rules(root)
     always = {dockerfile, IGNORE_FILE}
@@ -45,7 +45,7 @@ def pack(tree: Path, folder: str, dockerfile: str, target: Path) -> None:
 
 
 def _rules(root: Path) -> IgnoreRules:
-    found = mounts.resolve_beneath(root, IGNORE_FILE)
+    found = resolve_beneath(root, IGNORE_FILE)
     if not found.is_file():
         return IgnoreRules()
     with found.open("rb") as source:

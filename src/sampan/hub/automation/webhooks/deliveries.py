@@ -14,8 +14,9 @@ leads to another attempt with the same id (at least once).
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
@@ -29,6 +30,7 @@ from sampan.hub.automation.schema import (
     webhook_deliveries,
     webhooks,
 )
+from sampan.hub.automation.webhooks.fairness import AT_ONCE, PER_HOST, Waiting
 from sampan.hub.automation.webhooks.hooks import Webhook, active_webhooks
 from sampan.hub.automation.webhooks.payload import PUSH, TEST, Push, payload_of
 from sampan.hub.automation.webhooks.retries import Schedule
@@ -37,6 +39,7 @@ from sampan.hub.db.schema import push_events, repositories
 PENDING, DELIVERED, FAILED = "pending", "delivered", "failed"
 KEPT = 200  # ended deliveries per webhook
 EVENTS_AT_ONCE = 200
+WAITING_MOST = 1000  # looked at in one round
 _INTERRUPTED = "cut off when the hub was stopped"
 
 
@@ -174,15 +177,40 @@ def replay(connection: Connection, found: Delivery) -> str:
     return add(connection, found.webhook_id, message, time.time_ns())
 
 
-def due(connection: Connection, now_ns: int, limit: int) -> Sequence[str]:
-    """Ids of those to try now, the longest waiting first."""
-    query = (
-        select(webhook_deliveries.c.id)
-        .where(webhook_deliveries.c.state == PENDING, webhook_deliveries.c.next_try_ns <= now_ns)
-        .order_by(webhook_deliveries.c.next_try_ns)
-        .limit(limit)
+def due(connection: Connection, now_ns: int, busy: Collection[str]) -> list[Waiting]:
+    """Those to try now: of each webhook and each owner no more than could be tried at once, so
+    that whoever has thousands doesn't hide the others."""
+    of_hook = func.row_number().over(
+        partition_by=webhook_deliveries.c.webhook_id,
+        order_by=(webhook_deliveries.c.next_try_ns, webhook_deliveries.c.id),
     )
-    return connection.execute(query).scalars().all()
+    inner = (
+        select(
+            webhook_deliveries.c.id,
+            webhook_deliveries.c.next_try_ns,
+            webhooks.c.url,
+            repositories.c.namespace_id.label("owner_id"),
+            of_hook.label("place"),
+        )
+        .join(webhooks, webhooks.c.id == webhook_deliveries.c.webhook_id)
+        .join(repositories, repositories.c.id == webhooks.c.repository_id)
+        .where(webhook_deliveries.c.state == PENDING, webhook_deliveries.c.next_try_ns <= now_ns)
+        .where(webhook_deliveries.c.id.not_in(busy))
+        .subquery()
+    )
+    of_owner = func.row_number().over(
+        partition_by=inner.c.owner_id, order_by=(inner.c.place, inner.c.next_try_ns)
+    )
+    first = select(inner, of_owner.label("turn")).where(inner.c.place <= PER_HOST).subquery()
+    query = (
+        select(first)
+        .where(first.c.turn <= AT_ONCE)
+        .order_by(first.c.turn, first.c.next_try_ns)
+        .limit(WAITING_MOST)
+    )
+    rows = connection.execute(query).all()
+    found = sorted(rows, key=lambda row: row.next_try_ns)
+    return [Waiting(row.id, urlsplit(row.url).netloc.lower(), row.owner_id) for row in found]
 
 
 def next_due_ns(connection: Connection) -> int | None:

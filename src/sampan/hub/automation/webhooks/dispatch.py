@@ -1,9 +1,9 @@
 """The loop that turns pushes into deliveries and sends what is due.
 
-One round: events out of the outbox -> due deliveries claimed -> each sent and recorded by a task of
-its own, so that slow receivers hold nobody up. Rounds follow until nothing is due; then the loop
-sleeps until a wake-up (test, replay, an attempt's end) or a second: pushes are found by looking,
-one indexed query on an empty table.
+One round: events out of the outbox -> due deliveries chosen (fairness.py) and claimed -> each sent
+and recorded by a task of its own, so that slow receivers hold nobody up. Rounds follow until
+nothing is due; then the loop sleeps until a wake-up (test, replay, an attempt's end) or a second:
+pushes are found by looking, one indexed query on an empty table.
 
 State is only in the database; the process may be killed anywhere (see deliveries.py).
 """
@@ -22,6 +22,7 @@ from sampan.hub.automation.outgoing import Outcome
 from sampan.hub.automation.sealing import SealBroken, Sealer
 from sampan.hub.automation.webhooks import deliveries
 from sampan.hub.automation.webhooks.deliveries import Claimed
+from sampan.hub.automation.webhooks.fairness import AT_ONCE, Waiting, choose
 from sampan.hub.automation.webhooks.payload import headers_of
 from sampan.hub.automation.webhooks.retries import Schedule
 from sampan.hub.db.engine import Database
@@ -30,7 +31,6 @@ from sampan.lib.log import fields
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
-AT_ONCE = 16
 
 
 class Sender(Protocol):
@@ -61,7 +61,7 @@ class Dispatcher:
         self._clock_ns = clock_ns
         self._chance = chance
         self._wake = anyio.Event()
-        self._busy: set[str] = set()  # deliveries being sent
+        self._busy: dict[str, Waiting] = {}  # deliveries being sent
         self._next_ns: int | None = 0  # when something is due; None: nothing waits
 
     def wake(self) -> None:
@@ -91,7 +91,6 @@ class Dispatcher:
             return False
         claimed = await self._claim(now)
         for each in claimed:
-            self._busy.add(each.id)
             sending.start_soon(self._send, each)
         self._next_ns = await self._database.read(deliveries.next_due_ns)
         return bool(collected or claimed)
@@ -105,18 +104,21 @@ class Dispatcher:
         )
 
     async def _claim(self, now: int) -> list[Claimed]:
-        def begin(connection: Connection) -> list[Claimed]:
+        def begin(connection: Connection) -> list[tuple[Waiting, Claimed]]:
             # those being sent may be due again already, when their receiver is slow
-            ids = deliveries.due(connection, now, AT_ONCE + len(busy))
-            free = [each for each in ids if each not in busy][: AT_ONCE - len(busy)]
+            waiting = deliveries.due(connection, now, busy.keys())
             claims = (
-                deliveries.claim(connection, each, now, self._schedule, self._chance())
-                for each in free
+                (each, deliveries.claim(connection, each.id, now, self._schedule, self._chance()))
+                for each in choose(waiting, busy.values())
             )
-            return [each for each in claims if each is not None]
+            return [(each, claimed) for each, claimed in claims if claimed is not None]
 
-        busy = frozenset(self._busy)
-        return await self._database.write(begin) if len(busy) < AT_ONCE else []
+        busy = dict(self._busy)
+        if len(busy) >= AT_ONCE:
+            return []
+        begun = await self._database.write(begin)
+        self._busy |= {each.id: each for each, _ in begun}
+        return [claimed for _, claimed in begun]
 
     async def _send(self, claimed: Claimed) -> None:
         try:
@@ -140,7 +142,7 @@ class Dispatcher:
                 )
             )
         finally:
-            self._busy.discard(claimed.id)
+            self._busy.pop(claimed.id, None)
             self.wake()
 
     async def _post(self, claimed: Claimed) -> Outcome:

@@ -7,6 +7,7 @@ from sampan.errors import InvalidArgument
 from sampan.hub.accounts import users
 from sampan.hub.accounts.logins import Attempt, WrongCredentials
 from sampan.hub.accounts.names import check_password
+from sampan.hub.accounts.plans import holdings_of
 from sampan.hub.accounts.throttle import TooManyAttempts
 from sampan.hub.accounts.users import Account
 from sampan.hub.web.visit import Visit
@@ -14,11 +15,19 @@ from sampan.hub.web.visit import Visit
 
 async def show(visit: Visit) -> web.StreamResponse:
     visit.account()
-    return _page(visit)
+    return await _page(visit)
 
 
-def _page(visit: Visit, *, status: int = 200, field: str = "", wrong: str = "") -> web.Response:
-    return visit.render("profile.html", status=status, tab="profile", field_name=field, wrong=wrong)
+async def _page(
+    visit: Visit, *, status: int = 200, field: str = "", wrong: str = ""
+) -> web.Response:
+    account, plan = visit.account(), visit.services.plan
+    held = await visit.read(
+        lambda connection: holdings_of(connection, account.name, account.id, plan)
+    )
+    return visit.render(
+        "profile.html", status=status, tab="profile", field_name=field, wrong=wrong, held=held
+    )
 
 
 async def save(visit: Visit) -> web.StreamResponse:
@@ -34,7 +43,9 @@ async def save(visit: Visit) -> web.StreamResponse:
             )
         )
     except InvalidArgument as error:
-        return _page(visit, status=400, field=getattr(error, "field", ""), wrong=error.message)
+        return await _page(
+            visit, status=400, field=getattr(error, "field", ""), wrong=error.message
+        )
     return visit.redirect("/settings", note="saved")
 
 
@@ -46,9 +57,9 @@ async def change_password(visit: Visit) -> web.StreamResponse:
         await services.workers.run(services.logins.check_password, attempt)
         check_password(wanted, name=account.name)
     except (WrongCredentials, TooManyAttempts):
-        return _page(visit, status=400, field="password", wrong="that isn't your password")
+        return await _page(visit, status=400, field="password", wrong="that isn't your password")
     except InvalidArgument as error:
-        return _page(visit, status=400, field="new_password", wrong=error.message)
+        return await _page(visit, status=400, field="new_password", wrong=error.message)
     hashed = await services.workers.run(services.passwords.hash, wanted)
 
     def work(connection: Connection) -> Account:

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from sqlalchemy import Connection
 
 from sampan.errors import InvalidArgument
-from sampan.hub.accounts.standing import Repository
+from sampan.hub.accounts.standing import NotAllowed, Repository, RepositoryNotFound
 from sampan.hub.automation.builds import queue, sources
 from sampan.hub.automation.builds.queue import Build, BuildNotFound, State
 from sampan.hub.automation.builds.remotes import parse_remote
@@ -19,9 +19,9 @@ from sampan.hub.automation.service import Automation
 from sampan.hub.web.pages import repository_path
 from sampan.hub.web.routes import SiteRoute
 from sampan.hub.web.views.editing import demanded
-from sampan.hub.web.views.live import stream_log
+from sampan.hub.web.views.live import Gone, stream_log
 from sampan.hub.web.views.repository import frame
-from sampan.hub.web.visit import Part, Visit
+from sampan.hub.web.visit import Part, SignInNeeded, Visit
 
 BUILDS_PER_PAGE = 20
 SECOND_NS = 10**9
@@ -160,8 +160,16 @@ class BuildPages:
         return await automation.workers.run(automation.logs.read, build_id, offset, size)
 
     async def _ended(self, visit: Visit, build_id: int) -> str:
-        """The note at the end of a page that was open meanwhile."""
-        build = await visit.read(lambda connection: queue.get(connection, build_id))
+        """The note at the end of a page that was open meanwhile. Raises Gone."""
+
+        def work(connection: Connection) -> Build:
+            now = visit.again(connection)
+            return queue.get(connection, build_id, demanded(connection, now).repository.id)
+
+        try:
+            build = await visit.read(work)
+        except (SignInNeeded, RepositoryNotFound, NotAllowed, BuildNotFound) as error:
+            raise Gone from error
         if build.is_open:
             return ""
         kind = "good" if build.state == State.SUCCESS else "bad"

@@ -9,6 +9,7 @@ from sampan.errors import AlreadyExists, Denied, InvalidArgument, NotFound
 from sampan.hub.accounts import organisations
 from sampan.hub.accounts.names import BadName
 from sampan.hub.accounts.permissions import OrgRole, Right
+from sampan.hub.accounts.plans import PrivateFull
 from sampan.hub.accounts.standing import Seen, demand
 from sampan.hub.repositories import edits
 from sampan.hub.web.pages import repository_path
@@ -46,7 +47,13 @@ async def create(visit: Visit) -> web.StreamResponse:
     private = form.get("visibility") == "private"
     try:
         made = await visit.write(
-            lambda connection: edits.create(connection, visit.caller, is_private=private, **values)
+            lambda connection: edits.create(
+                connection,
+                visit.caller,
+                is_private=private,
+                plan=visit.services.plan,
+                **values,
+            )
         )
     except (InvalidArgument, AlreadyExists, Denied, NotFound) as error:
         shown = {**values, "private": private}
@@ -95,6 +102,7 @@ async def save(visit: Visit) -> web.StreamResponse:
             seen.repository.name,
             description=form.get("description", ""),
             full_description=form.get("full_description", ""),
+            plan=visit.services.plan,
         )
         return seen
 
@@ -119,10 +127,14 @@ async def set_visibility(visit: Visit) -> web.StreamResponse:
             seen.repository.namespace,
             seen.repository.name,
             is_private=wanted == "private",
+            plan=visit.services.plan,
         )
         return seen
 
-    seen = await visit.write(work)
+    try:
+        seen = await visit.write(work)
+    except PrivateFull as error:
+        return await _settings_page(visit, {}, status=409, field="visibility", wrong=error.message)
     return visit.redirect(repository_path(seen.repository, "/settings"), note="saved")
 
 
@@ -131,16 +143,17 @@ async def remove(visit: Visit) -> web.StreamResponse:
     form = await visit.form()
     confirmed = form.get("confirm", "")
 
-    def work(connection: Connection) -> bool:
-        seen = demanded(connection, visit, Right.DELETE)
-        if confirmed not in {seen.repository.path, seen.repository.name}:
-            return False
-        edits.remove(connection, visit.caller, seen.repository.namespace, seen.repository.name)
-        return True
+    def work(connection: Connection) -> list[str] | None:
+        found = demanded(connection, visit, Right.DELETE).repository
+        if confirmed not in {found.path, found.name}:
+            return None
+        return edits.remove(connection, visit.caller, found.namespace, found.name)
 
-    if not await visit.write(work):
+    uploads = await visit.write(work)
+    if uploads is None:
         wrong = "type the repository's name to remove it"
         return await _settings_page(visit, {}, status=400, field="confirm", wrong=wrong)
+    await visit.services.drop_uploads(uploads)
     return visit.redirect("/", note="removed")
 
 

@@ -1,20 +1,13 @@
 """Signing up, in and out."""
 
 from aiohttp import web
-from sqlalchemy import Connection
 
-from sampan.errors import AlreadyExists, Denied, InvalidArgument
-from sampan.hub.accounts import sessions, users
+from sampan.errors import AlreadyExists, InvalidArgument
+from sampan.hub.accounts import sessions
 from sampan.hub.accounts.logins import Attempt, WrongCredentials
 from sampan.hub.accounts.names import check_email, check_namespace, check_password
 from sampan.hub.accounts.throttle import TooManyAttempts
-from sampan.hub.accounts.users import Account
 from sampan.hub.web.visit import Visit, local_path
-
-
-class SignUpClosed(Denied):
-    def __init__(self) -> None:
-        super().__init__("accounts of this hub are made by its administrators")
 
 
 async def show_login(visit: Visit) -> web.StreamResponse:
@@ -54,44 +47,34 @@ async def logout(visit: Visit) -> web.StreamResponse:
 async def show_sign_up(visit: Visit) -> web.StreamResponse:
     if visit.caller.account is not None:
         return visit.redirect("/")
-    _check_open(visit)
+    visit.services.sign_ups.check_open()
     return visit.render("signup.html", name="", email="", field_name="", wrong="")
 
 
 async def sign_up(visit: Visit) -> web.StreamResponse:
     form = await visit.form()
-    _check_open(visit)
+    services, sign_ups = visit.services, visit.services.sign_ups
+    sign_ups.check_open()
     name, email = form.get("name", "").lower(), form.get("email", "")
     password = form.get("password", "")
     try:
         check_namespace(name)
         check_email(email)
         check_password(password, name=name)
-        hashed = await visit.services.workers.run(visit.services.passwords.hash, password)
+        sign_ups.count(visit.request.remote or "")
+        hashed = await services.workers.run(services.passwords.hash, password)
         account = await visit.write(
-            lambda connection: _create(connection, name, email=email, password_hash=hashed)
+            lambda connection: sign_ups.create(connection, name, email=email, password_hash=hashed)
         )
     except (InvalidArgument, AlreadyExists) as error:
         field = getattr(error, "field", "name")
         return visit.render(
             "signup.html", status=400, name=name, email=email, field_name=field, wrong=error.message
         )
-    session_id = await visit.services.workers.run(visit.services.logins.open_session, account)
-    visit.sign_in(session_id)
+    if not account.is_active:
+        return visit.redirect("/login", note="approval")
+    visit.sign_in(await services.workers.run(services.logins.open_session, account))
     return visit.redirect("/", note="welcome")
-
-
-def _create(connection: Connection, name: str, *, email: str, password_hash: str) -> Account:
-    """The first account of a hub administers it."""
-    _, count = users.list_accounts(connection, limit=1)
-    return users.create(
-        connection, name, password_hash=password_hash, email=email, is_admin=count == 0
-    )
-
-
-def _check_open(visit: Visit) -> None:
-    if not visit.services.sign_up_open:
-        raise SignUpClosed
 
 
 ROUTES = (

@@ -2,7 +2,8 @@
 
 The page's template has two marks (HTML comments; what users wrote is escaped, so none is theirs).
 What is before the first is sent at once, then the log as it comes, then how it ended in the
-second one's place, then the rest. A browser shows what it has.
+second one's place, then the rest. A browser shows what it has. Rights are looked at anew before
+each piece: who loses them, or signs out, sees no more of the log.
 """
 
 import asyncio
@@ -20,13 +21,18 @@ PIECE_BYTES = 256 << 10
 Read = Callable[[int, int], Awaitable[bytes]]
 
 
+class Gone(Exception):
+    """The one who looks may not look any longer."""
+
+
 async def stream_log(
     request: web.Request,
     rendered: web.Response,
     read: Read,
     ended: Callable[[], Awaitable[str]],
 ) -> web.StreamResponse:
-    """`ended` gives the fragment for the page's end (HTML), "" as long as there is none."""
+    """`ended` gives the fragment for the page's end (HTML), "" as long as there is none; it raises
+    Gone for who may not look any longer."""
     before, _, rest = (rendered.text or "").partition(LOG_MARK)
     middle, _, after = rest.partition(END_MARK)
     response = web.StreamResponse(status=rendered.status, headers=rendered.headers)
@@ -37,10 +43,13 @@ async def stream_log(
         return response
     await response.write(before.encode())
     last = ""
-    async for text, end in _pieces(read, ended):
-        last = end
-        if text:
-            await response.write(str(escape(text)).encode())
+    try:
+        async for text, end in _pieces(read, ended):
+            last = end
+            if text:
+                await response.write(str(escape(text)).encode())
+    except Gone:
+        last = ""
     await response.write((middle + str(last) + after).encode())
     await response.write_eof()
     return response
@@ -53,7 +62,8 @@ async def _pieces(
     offset, until = 0, asyncio.get_running_loop().time() + LONGEST_S
     end = ""
     while True:
-        end = end or await ended()  # asked before the last read: nothing comes after it
+        # asked before each read, for the rights; once the end is known nothing comes after it
+        end = await ended() or end
         piece = await read(offset, PIECE_BYTES)
         offset += len(piece)
         yield decoder.decode(piece), end

@@ -10,6 +10,7 @@ from sampan.hub.accounts import organisations, users
 from sampan.hub.accounts.names import OFFICIAL
 from sampan.hub.accounts.organisations import Organisation, OrganisationNotFound
 from sampan.hub.accounts.permissions import OrgRole
+from sampan.hub.accounts.plans import Holdings, holdings_of
 from sampan.hub.web.visit import Visit
 
 ROLES = {
@@ -125,7 +126,13 @@ async def show_settings(visit: Visit) -> web.StreamResponse:
 
 
 async def _settings_page(visit: Visit, *, status: int = 200, wrong: str = "") -> web.Response:
-    found, _ = await visit.read(lambda connection: entered(connection, visit, owner=True))
+    plan = visit.services.plan
+
+    def work(connection: Connection) -> tuple[Organisation, Holdings]:
+        found, _ = entered(connection, visit, owner=True)
+        return found, holdings_of(connection, found.name, found.id, plan)
+
+    found, held = await visit.read(work)
     return visit.render(
         "organisation_settings.html",
         status=status,
@@ -134,6 +141,7 @@ async def _settings_page(visit: Visit, *, status: int = 200, wrong: str = "") ->
         owns=True,
         organisation=found,
         owner=found,
+        held=held,
         wrong=wrong,
     )
 
