@@ -7,7 +7,9 @@ first word that isn't a flag. Kinds say how a value is read; a flag with `check`
 read by that function, whose ValueError becomes the message.
 
 Kinds: bool, string, int, uint, uint16, float, bytes, duration, decimal; list (repeatable, kept
-as given), strings (repeatable, split at commas), map (repeatable key=value), filter.
+as given), strings (repeatable, split at commas), map (repeatable key=value), filter. The others
+are words that help shows for a `check`'s own format (port, secret, gpu-request, ...); those in
+REPEATABLE gather their values.
 """
 
 from __future__ import annotations
@@ -18,7 +20,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-REPEATABLE = frozenset({"list", "strings", "map", "filter", "network", "mount", "ulimit"})
+REPEATABLE = frozenset(
+    {"list", "strings", "map", "filter", "network", "mount", "ulimit", "stringArray"}
+    | {"config", "secret", "port", "pref", "gpu-request", "external-ca", "ipNetSlice"}
+)
+_SPLIT = frozenset({"strings", "ipNetSlice"})
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
@@ -120,7 +126,7 @@ class Flags:
         if flag.kind in REPEATABLE:
             held = self._values.setdefault(flag.name, [])
             assert isinstance(held, list)
-            if flag.kind == "strings":
+            if flag.kind in _SPLIT:
                 held.extend(part for part in raw.split(",") if raw)
             else:
                 held.append(value)
@@ -200,6 +206,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "int": _read_int,
     "uint": _read_uint,
     "uint16": _read_uint16,
+    "uint32": _read_uint,
     "bytes": _read_bytes,
     "swap": _read_swap,
     "duration": _read_duration,

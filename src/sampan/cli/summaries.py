@@ -48,6 +48,13 @@ SUMMARIES = {
     "inspect:INSPECT_IMAGE": "Display detailed information on one or more images",
     "inspect:INSPECT_NETWORK": "Display detailed information on one or more networks",
     "inspect:INSPECT_VOLUME": "Display detailed information on one or more volumes",
+    "manifests.verbs:ANNOTATE": "Add additional information to a local image manifest",
+    "manifests.verbs:CREATE": (
+        "Create a local manifest list for annotating and pushing to a registry"
+    ),
+    "manifests.verbs:INSPECT": "Display an image manifest, or manifest list",
+    "manifests.verbs:PUSH": "Push a manifest list to a repository",
+    "manifests.verbs:RM": "Delete one or more manifest lists from local storage",
     "networks.connect:CONNECT": "Connect a container to a network",
     "networks.connect:DISCONNECT": "Disconnect a container from a network",
     "networks.create:CREATE": "Create a network",
@@ -62,6 +69,7 @@ SUMMARIES = {
     "registry.login:LOGIN": "Authenticate to a registry",
     "registry.login:LOGOUT": "Log out from a registry",
     "registry.search:SEARCH": "Search a registry for images",
+    "setup:SETUP": "Check what this machine needs to run an engine, and install it",
     "system.df:DF": "Show disk usage",
     "system.events:EVENTS": "Get real time events from the server",
     "system.info:INFO": "Display system-wide information",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sampan.cli.command import PROGRAM
 from sampan.cli.lazy import ALIASES, GROUPS, VERBS
 from sampan.cli.summaries import SUMMARIES
+from sampan.lib.optionlines import option_head, option_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from sampan.cli.command import Command
     from sampan.cli.flags import Flag
 
-WIDTH = 80
 COMMON = (
     "run",
     "exec",
@@ -34,20 +34,6 @@ def usage_line(words: str, command: Command) -> str:
     return f"Usage:  {PROGRAM} {words} {command.usage}".rstrip()
 
 
-def _wrap(text: str, width: int) -> list[str]:
-    lines: list[str] = []
-    for paragraph in text.split("\n"):
-        line = ""
-        for word in paragraph.split(" "):
-            if line and len(line) + 1 + len(word) > width:
-                lines.append(line)
-                line = word
-            else:
-                line = f"{line} {word}" if line else word
-        lines.append(line)
-    return lines
-
-
 def _explanation(flag: Flag) -> str:
     if flag.shown:
         return f"{flag.text} (default {flag.shown})"
@@ -62,18 +48,12 @@ def _explanation(flag: Flag) -> str:
 
 def flag_lines(flags: Sequence[Flag]) -> list[str]:
     shown = sorted((flag for flag in flags if not flag.hidden), key=lambda flag: flag.name)
-    heads = []
-    for flag in shown:
-        head = f"  -{flag.short}, --{flag.name}" if flag.short else f"      --{flag.name}"
-        kind = {"bool": "", "swap": "bytes"}.get(flag.kind, flag.kind)
-        heads.append(f"{head} {kind}".rstrip())
-    column = max((len(head) for head in heads), default=0) + 3
-    lines = []
-    for head, flag in zip(heads, shown, strict=True):
-        first, *more = _wrap(_explanation(flag), max(24, WIDTH - column))
-        lines.append(head.ljust(column) + first)
-        lines += [" " * column + line for line in more]
-    return lines
+    return option_lines([(_head(flag), _explanation(flag)) for flag in shown])
+
+
+def _head(flag: Flag) -> str:
+    kind = {"bool": "", "swap": "bytes"}.get(flag.kind, flag.kind)
+    return option_head(flag.name, flag.short, kind)
 
 
 def _spellings(entry: str) -> list[str]:

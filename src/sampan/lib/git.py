@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sampan.errors import Unavailable, Unsupported
+from sampan.lib import needs
 from sampan.lib.cleanup import shielded
 
 NETWORK_PROTOCOLS = ("http", "https", "git", "ssh")
@@ -30,7 +31,9 @@ _SAID_BYTES = 4096
 
 class GitMissing(Unsupported):
     def __init__(self) -> None:
-        super().__init__("this needs the git program, which is not installed")
+        super().__init__(
+            "this needs the git program, which is not installed", hint=needs.GIT.hint()
+        )
 
 
 class GitFailed(Unavailable):

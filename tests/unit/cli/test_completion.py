@@ -16,6 +16,17 @@ def words(engine, sampan):
     engine.on("GET", "/networks", [{"Name": "back", "Driver": "bridge"}])
     engine.on("GET", "/volumes", {"Volumes": [{"Name": "data", "Driver": "local"}]})
 
+    template = {"ContainerSpec": {"Image": "nginx:latest@sha256:1"}}
+    labels = {"com.docker.stack.namespace": "shop"}
+    service = {"Name": "shop_web", "Labels": labels, "TaskTemplate": template}
+    engine.on("GET", "/services", [{"Spec": service}])
+    task = {"ID": "t1", "Spec": template, "Status": {"State": "running"}}
+    engine.on("GET", "/tasks", [task])
+    node = {"Description": {"Hostname": "master"}, "Spec": {"Role": "manager"}}
+    engine.on("GET", "/nodes", [node])
+    engine.on("GET", "/secrets", [{"Spec": {"Name": "password"}}])
+    engine.on("GET", "/configs", [{"Spec": {"Name": "settings"}}])
+
     def run(*line):
         done = sampan("__complete", *line)
         assert (done.status, done.err) == (0, "")
@@ -60,6 +71,28 @@ def words(engine, sampan):
         (("inspect", ""), None, ":none"),
         (("completion", ""), ["bash", "fish", "zsh"], ":none"),
         (("logs", "web", ""), [], ":none"),
+        (("swarm", "join-t"), ["join-token"], ":none"),
+        (("swarm", "join-token", ""), ["manager", "worker"], ":none"),
+        (("swarm", "init", "--advertise"), ["--advertise-addr"], ":none"),
+        (("swarm", "init", "--availability", "dr"), ["drain"], ":none"),
+        (("node", "promote", "master", ""), ["master"], ":none"),
+        (("node", "update", "--role", "w"), ["worker"], ":none"),
+        (("node", "ps", "m"), ["master"], ":none"),
+        (("service", "create", "--with"), ["--with-registry-auth"], ":none"),
+        (("service", "create", "ngi"), ["nginx", "nginx:latest"], ":none"),
+        (("service", "create", "--secret", ""), ["password"], ":none"),
+        (("service", "create", "--config", ""), ["settings"], ":none"),
+        (("--config", ""), [], ":folders"),
+        (("service", "create", "--mode", "rep"), ["replicated", "replicated-job"], ":none"),
+        (("service", "update", "--network-add", "b"), ["back"], ":none"),
+        (("service", "update", "s"), ["shop_web"], ":none"),
+        (("service", "scale", "s"), ["shop_web="], ":nospace"),
+        (("service", "logs", ""), ["shop_web", "t1"], ":none"),
+        (("stack", "deploy", "-c", ""), [], ":files"),
+        (("stack", "rm", ""), ["shop"], ":none"),
+        (("secret", "rm", ""), ["password"], ":none"),
+        (("secret", "create", "new", ""), [], ":files"),
+        (("config", "inspect", ""), ["settings"], ":none"),
     ],
 )
 def test_candidates(words, line, expected, also):

@@ -49,11 +49,18 @@ def run(context: Context, flags: Flags, names: list[str]) -> int:
     return DROPPED if flags.on("strict") and report.lossy else 0
 
 
+def _is_compose_file(word: str) -> bool:
+    """`convert --to ecs compose.yaml` says `-f compose.yaml`: nobody calls a service so."""
+    from pathlib import Path
+
+    return word.endswith((".yaml", ".yml")) and Path(word).is_file()
+
+
 def _source(context: Context, flags: Flags, names: list[str]) -> Source:
     from sampan.compose.convert.loading import load
     from sampan.compose.load import LoadOptions
 
-    files = flags.items("file")
+    files = [*flags.items("file"), *filter(_is_compose_file, names)]
     source = load(
         LoadOptions(
             files=files,
@@ -61,7 +68,7 @@ def _source(context: Context, flags: Flags, names: list[str]) -> Source:
             project_name=flags.text("project-name"),
             env_files=flags.items("env-file"),
             profiles=flags.items("profile"),
-            services=names,
+            services=[name for name in names if not _is_compose_file(name)],
             environment=context.environment,
             stdin=sys.stdin.read() if "-" in files else None,
         )
@@ -119,7 +126,7 @@ def _tell(context: Context, form: str, report: Report) -> None:
 
 CONVERT = Command(
     run,
-    "--to kubernetes|ecs [OPTIONS] [SERVICE...]",
+    "--to kubernetes|ecs [OPTIONS] [FILE...] [SERVICE...]",
     most=None,
     description="Convert a Compose project to manifests for Kubernetes or Amazon ECS",
     flags=(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sampan.cli.command import Command, Exit
 from sampan.cli.flags import Flag
 from sampan.cli.output import unescape
+from sampan.cli.platforms import platform_query
 from sampan.client.errors import EngineError
 from sampan.client.exchange import quote
 from sampan.errors import SampanError
@@ -32,7 +33,8 @@ def _getter(context: Context, kind: str, flags: Flags) -> Get:
             f"/containers/{quote(name.removeprefix('/'))}/json", query
         )
     if kind == "image":
-        return lambda name: context.client.get(f"/images/{quote(name, '/:@')}/json")
+        platform = platform_query(flags.text("platform"))
+        return lambda name: context.client.get(f"/images/{quote(name, '/:@')}/json", platform)
     if kind == "network":
         verbose = [("verbose", "true")] if flags.on("verbose") else []
         return lambda name: context.client.get(f"/networks/{quote(name)}", verbose)
@@ -146,7 +148,14 @@ INSPECT_CONTAINER = Command(
     most=None,
 )
 INSPECT_IMAGE = Command(
-    _of("image"), "[OPTIONS] IMAGE [IMAGE...]", flags=(_FORMAT,), least=1, most=None
+    _of("image"),
+    "[OPTIONS] IMAGE [IMAGE...]",
+    flags=(
+        _FORMAT,
+        Flag("platform", "", "string", "Inspect this platform (os[/arch[/variant]])"),
+    ),
+    least=1,
+    most=None,
 )
 INSPECT_NETWORK = Command(
     _of("network"),

@@ -29,7 +29,7 @@ _sampan() {
             fi
             ;;&
         :nospace | :files)
-            [[ "${COMPREPLY[0]}" == *: ]] && compopt -o nospace 2>/dev/null
+            [[ "${COMPREPLY[0]}" == *[:=] ]] && compopt -o nospace 2>/dev/null
             ;;
     esac
     return 0
@@ -48,7 +48,7 @@ _sampan() {
             continue
         fi
         word="${row%%$'\t'*}"
-        if [[ "$word" == *: ]]; then
+        if [[ "$word" == *[:=] ]]; then
             open+=("$word")
         elif [[ "$row" == *$'\t'* ]]; then
             plain+=("${word//:/\\:}:${row#*$'\t'}")

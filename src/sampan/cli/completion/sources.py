@@ -10,12 +10,14 @@ from sampan.errors import SampanError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from sampan.cli.context import Context
 
     Candidates = list[tuple[str, str]]  # (word, description)
 
 SHELLS = ("bash", "zsh", "fish")
+STACK = "com.docker.stack.namespace"
 STOPPED = ("created", "exited", "dead")
 
 
@@ -45,6 +47,37 @@ def _volumes(context: Context) -> Candidates:
     return [(row["Name"], row["Driver"]) for row in rows]
 
 
+def _nodes(context: Context) -> Candidates:
+    rows = context.client.get("/nodes")
+    return [(row["Description"]["Hostname"], row["Spec"]["Role"]) for row in rows]
+
+
+def _services(context: Context) -> Candidates:
+    rows = context.client.get("/services")
+    return [(row["Spec"]["Name"], _image_of(row["Spec"]["TaskTemplate"])) for row in rows]
+
+
+def _tasks(context: Context) -> Candidates:
+    rows = context.client.get("/tasks")
+    return [(row["ID"], f"{_image_of(row['Spec'])}, {row['Status']['State']}") for row in rows]
+
+
+def _image_of(template: dict[str, Any]) -> str:
+    return str(template.get("ContainerSpec", {}).get("Image", "")).partition("@")[0]
+
+
+def _stacks(context: Context) -> Candidates:
+    found = (row["Spec"].get("Labels") or {} for row in context.client.get("/services"))
+    return [(labels[STACK], "stack") for labels in found if STACK in labels]
+
+
+def _named(path: str) -> Callable[[Context], Candidates]:
+    def found(context: Context) -> Candidates:
+        return [(row["Spec"]["Name"], "") for row in context.client.get(path)]
+
+    return found
+
+
 def _shells(_context: Context) -> Candidates:
     return [(shell, "") for shell in SHELLS]
 
@@ -68,24 +101,30 @@ def _capabilities(_context: Context) -> Candidates:
 
 SOURCES: dict[str, Callable[[Context], Candidates]] = {
     "capability": _capabilities,
+    "config": _named("/configs"),
     "container": _containers,
     "image": _images,
     "network": _networks,
+    "node": _nodes,
     "running": lambda context: _containers(context, states=("running", "paused")),
+    "secret": _named("/secrets"),
+    "service": _services,
     "shell": _shells,
     "signal": _signals,
+    "stack": _stacks,
     "stopped": lambda context: _containers(context, states=STOPPED),
+    "task": _tasks,
     "volume": _volumes,
 }
 
 
 def candidates(context: Context, kind: str) -> Iterator[tuple[str, str]]:
-    """Of all alternatives of `kind`; a trailing colon goes on with a path in the object."""
+    """Of all alternatives of `kind`; one with `:` or `=` behind it goes on in the same word."""
     if kind.startswith("="):
         yield from ((word, "") for word in kind[1:].split("|"))
         return
     for one in kind.split("|"):
-        source = SOURCES.get(one.rstrip(":"))
+        source = SOURCES.get(one.rstrip(":="))
         if source is None:
             continue
         try:
@@ -93,4 +132,4 @@ def candidates(context: Context, kind: str) -> Iterator[tuple[str, str]]:
         except SampanError:
             continue
         for word, description in found:
-            yield (f"{word}:" if one.endswith(":") else word), description
+            yield word + (one[-1] if one[-1] in ":=" else ""), description

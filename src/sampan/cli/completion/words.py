@@ -11,7 +11,7 @@ names of files; names of directories.
 
 from __future__ import annotations
 
-from sampan.cli.completion.kinds import VALUES, argument_kind
+from sampan.cli.completion.kinds import argument_kind, value_kind
 from sampan.cli.completion.sources import candidates
 from sampan.cli.flags import HELP, FlagError, parse
 from sampan.cli.lazy import ALIASES, GROUPS, VERBS
@@ -41,7 +41,7 @@ class Completion:
 
 def _of_kind(context: Context, kind: str) -> Completion:
     also = next((name for name in ("files", "folders") if name in kind), "none")
-    if also == "none" and ":" in kind:
+    if also == "none" and (":" in kind or kind.endswith("=")):
         also = "nospace"
     return Completion(candidates(context, kind), also)
 
@@ -51,8 +51,8 @@ def _flag_words(flags: Sequence[Flag]) -> Completion:
     return Completion((f"--{flag.name}", flag.text.partition("\n")[0]) for flag in shown)
 
 
-def _value(context: Context, flag: Flag) -> Completion:
-    return _of_kind(context, VALUES.get(flag.name, ""))
+def _value(context: Context, flag: Flag, entry: str = "") -> Completion:
+    return _of_kind(context, value_kind(entry, flag.name))
 
 
 class _Scan:
@@ -90,13 +90,13 @@ def _in_command(
     for word in words:
         scan.take(word)
     if scan.waiting is not None:
-        return _value(context, scan.waiting)
+        return _value(context, scan.waiting, entry)
     if current.startswith("-") and not scan.only_arguments:
         name, equals, _ = current.partition("=")
         flag = scan.flag_of(name) if equals else None
         if flag is None:
             return _flag_words(command.flags)
-        inner = _value(context, flag)
+        inner = _value(context, flag, entry)
         return Completion(((f"{name}={word}", text) for word, text in inner.found), inner.also)
     return _of_kind(context, argument_kind(entry, len(scan.arguments)))
 

@@ -91,7 +91,7 @@ _SECURITY = (
     Flag(
         "gpus",
         "",
-        "list",
+        "gpu-request",
         "GPU devices to add to the container ('all' to pass all GPUs)",
         check=parse_gpus,
     ),

@@ -188,3 +188,27 @@ def test_build_keeps_hard_links_and_skips_sockets(sampan, engine, context):
     sampan("build", str(context))
     packed = members(engine.requests[0].body)
     assert packed["hard"].linkname == "b.txt"
+
+
+PLATFORM = {"os": "linux", "architecture": "arm64", "variant": "v8"}
+
+
+@pytest.mark.parametrize(
+    ("words", "asked", "key"),
+    [
+        (["save", "-o", "/dev/null", "x"], "GET /images/get", "platform"),
+        (["image", "inspect", "x"], "GET /images/x/json", "platform"),
+        (["push", "reg.example/x"], "POST /images/reg.example/x/push", "platform"),
+        (["rmi", "x"], "DELETE /images/x", "platforms"),
+    ],
+)
+def test_a_platform_goes_along_as_json(sampan, engine, words, asked, key):
+    engine.on(*asked.split(), b"" if "push" in asked else [])
+    sampan(*words, "--platform", "Linux/ARM64/v8")
+    assert json.loads(engine.requests[0].query[key]) == PLATFORM
+
+
+def test_without_a_platform_none_is_sent(sampan, engine):
+    engine.on("GET", "/images/x/json", {})
+    sampan("image", "inspect", "x")
+    assert engine.requests[0].query == {}

@@ -77,7 +77,7 @@ BUILD = Verb(
     "[OPTIONS] [SERVICE...]",
     "Build or rebuild services",
     flags=(
-        Flag("build-arg", "", "list", "Set build-time variables for services"),
+        Flag("build-arg", "", "stringArray", "Set build-time variables for services"),
         Flag("builder", "", "string", 'Set builder to use: there is one, "default"'),
         Flag("check", "", "bool", "Check build configuration"),
         Flag("compress", "", "bool", "No effect", hidden=True, default=True),

@@ -40,7 +40,7 @@ SHARED_FLAGS = (
     ),
     Flag("quiet-pull", "", "bool", "Pull without printing progress information"),
     Flag("remove-orphans", "", "bool", "Remove containers for services not in the Compose file"),
-    Flag("scale", "", "list", "Scale SERVICE to NUM instances"),
+    Flag("scale", "", "stringArray", "Scale SERVICE to NUM instances"),
     Flag("yes", "y", "bool", 'Assume "yes" as answer to all prompts'),
 )
 

@@ -91,7 +91,7 @@ EXEC = Verb(
     "Execute a command in a running container",
     flags=(
         Flag("detach", "d", "bool", "Detached mode: Run command in the background"),
-        Flag("env", "e", "list", "Set environment variables"),
+        Flag("env", "e", "stringArray", "Set environment variables"),
         INDEX,
         Flag("interactive", "i", "bool", "Keep STDIN open", default=True, hidden=True),
         Flag("no-tty", "T", "bool", "Disable pseudo-TTY allocation"),

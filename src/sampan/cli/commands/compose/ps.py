@@ -176,6 +176,6 @@ PS = Verb(
         Flag("orphans", "", "bool", "Include orphaned services", default=True),
         Flag("quiet", "q", "bool", "Only display IDs"),
         Flag("services", "", "bool", "Display services"),
-        Flag("status", "", "list", "Filter services by status"),
+        Flag("status", "", "stringArray", "Filter services by status"),
     ),
 )

@@ -18,7 +18,8 @@ from sampan.compose.observe import observe_images
 from sampan.compose.oneoff import SLUG_BYTES, OneOff, changed_service, container_name, oneoff_body
 from sampan.compose.references import hash_of, resolved
 from sampan.compose.selection import NoSuchService
-from sampan.compose.translate import Surroundings, image_name
+from sampan.compose.surroundings import Surroundings
+from sampan.compose.translate import image_name
 from sampan.lib.records import replace
 
 TYPE_CHECKING = False
@@ -189,14 +190,14 @@ RUN = Verb(
         Flag("cap-drop", "", "list", "Drop Linux capabilities"),
         Flag("detach", "d", "bool", "Run container in background and print container ID"),
         Flag("entrypoint", "", "string", "Override the entrypoint of the image"),
-        Flag("env", "e", "list", "Set environment variables"),
-        Flag("env-from-file", "", "list", "Set environment variables from file"),
+        Flag("env", "e", "stringArray", "Set environment variables"),
+        Flag("env-from-file", "", "stringArray", "Set environment variables from file"),
         Flag("interactive", "i", "bool", "Keep STDIN open even if not attached", default=True),
-        Flag("label", "l", "list", "Add or override a label"),
+        Flag("label", "l", "stringArray", "Add or override a label"),
         Flag("name", "", "string", "Assign a name to the container"),
         Flag("no-deps", "", "bool", "Don't start linked services"),
         Flag("no-tty", "T", "bool", "Disable pseudo-TTY allocation"),
-        Flag("publish", "p", "list", "Publish a container's port(s) to the host"),
+        Flag("publish", "p", "stringArray", "Publish a container's port(s) to the host"),
         Flag("pull", "", "string", "Pull image before running", default="policy"),
         Flag("quiet", "q", "bool", "Don't print anything to STDOUT"),
         Flag("quiet-build", "", "bool", "Suppress progress output from the build process"),
@@ -207,7 +208,7 @@ RUN = Verb(
         Flag("tty", "t", "bool", "Allocate a pseudo-TTY", hidden=True, default=True),
         Flag("use-aliases", "", "bool", "Use the service's network useAliases"),
         Flag("user", "u", "string", "Run as specified username or uid"),
-        Flag("volume", "v", "list", "Bind mount a volume"),
+        Flag("volume", "v", "stringArray", "Bind mount a volume"),
         Flag("workdir", "w", "string", "Working directory inside the container"),
     ),
     least=1,

@@ -126,7 +126,7 @@ UP = Verb(
             "bool",
             "Recreate dependent containers. Incompatible with --no-recreate.",
         ),
-        Flag("attach", "", "list", "Restrict attaching to the specified services"),
+        Flag("attach", "", "stringArray", "Restrict attaching to the specified services"),
         Flag(
             "attach-dependencies",
             "",
@@ -141,7 +141,9 @@ UP = Verb(
             "Return the exit code of the selected service container",
         ),
         Flag("menu", "", "bool", "Enable interactive shortcuts (not supported)", hidden=True),
-        Flag("no-attach", "", "list", "Do not attach (stream logs) to the specified services"),
+        Flag(
+            "no-attach", "", "stringArray", "Do not attach (stream logs) to the specified services"
+        ),
         Flag("no-color", "", "bool", "Produce monochrome output"),
         Flag("no-deps", "", "bool", "Don't start linked services"),
         Flag("no-log-prefix", "", "bool", "Don't print prefix in logs"),

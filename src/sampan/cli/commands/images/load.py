@@ -7,6 +7,7 @@ import sys
 from sampan.cli.archive import open_input, pieces, save_body
 from sampan.cli.command import Command, Exit
 from sampan.cli.flags import Flag
+from sampan.cli.platforms import platform_query
 from sampan.cli.progress import show_progress
 
 TYPE_CHECKING = False
@@ -20,7 +21,7 @@ def load(context: Context, flags: Flags, _arguments: list[str]) -> int:
     if not source and sys.stdin.isatty():
         raise Exit(1, "requested load from stdin, but stdin is empty")
     quiet = flags.on("quiet") or not sys.stdout.isatty()
-    query = [("quiet", "1" if quiet else "0")]
+    query = [("quiet", "1" if quiet else "0"), *platform_query(flags.text("platform"))]
     with open_input(source or "-") as file:
         response = context.client.call(
             "POST",
@@ -40,7 +41,7 @@ def save(context: Context, flags: Flags, names: list[str]) -> int:
     target = flags.text("output")
     if not target and sys.stdout.isatty():
         raise Exit(1, "cowardly refusing to save to a terminal. Use the -o flag or redirect")
-    query = [("names", name) for name in names]
+    query = [("names", name) for name in names] + platform_query(flags.text("platform"))
     save_body(context.client.call("GET", "/images/get", query=query), target)
     return 0
 
@@ -76,13 +77,17 @@ LOAD = Command(
     "[OPTIONS]",
     flags=(
         Flag("input", "i", "string", "Read from tar archive file, instead of STDIN"),
+        Flag("platform", "", "string", "Load only this platform (os[/arch[/variant]])"),
         Flag("quiet", "q", "bool", "Suppress the load output"),
     ),
 )
 SAVE = Command(
     save,
     "[OPTIONS] IMAGE [IMAGE...]",
-    flags=(Flag("output", "o", "string", "Write to a file, instead of STDOUT"),),
+    flags=(
+        Flag("output", "o", "string", "Write to a file, instead of STDOUT"),
+        Flag("platform", "", "string", "Save only this platform (os[/arch[/variant]])"),
+    ),
     least=1,
     most=None,
 )

@@ -7,6 +7,7 @@ import sys
 from sampan.cli.command import Command, Exit
 from sampan.cli.credentials import auth_header
 from sampan.cli.flags import Flag
+from sampan.cli.platforms import platform_query
 from sampan.cli.progress import show_progress
 from sampan.cli.references import BadReference, join, split
 from sampan.client.exchange import quote
@@ -30,10 +31,7 @@ def run(context: Context, flags: Flags, names: list[str]) -> int:
         if not quiet:
             context.say(f"Using default tag: {label}")
     query = [("tag", label)] if label else []
-    if platform := flags.text("platform"):
-        from sampan.lib.jsontext import encode
-
-        query.append(("platform", encode(_platform(platform))))
+    query += platform_query(flags.text("platform"))
     response = context.client.call(
         "POST",
         f"/images/{quote(name, '/:')}/push",
@@ -44,12 +42,6 @@ def run(context: Context, flags: Flags, names: list[str]) -> int:
     if quiet:
         context.say(join(name, label))
     return 0
-
-
-def _platform(text: str) -> dict[str, str]:
-    parts = text.lower().split("/")
-    names = ("os", "architecture", "variant")
-    return dict(zip(names, parts, strict=False))
 
 
 PUSH = Command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sampan.cli.command import Command, Exit
 from sampan.cli.flags import Flag
+from sampan.cli.platforms import platform_json
 from sampan.client.errors import EngineError
 from sampan.client.exchange import quote
 
@@ -35,6 +36,7 @@ def remove(context: Context, flags: Flags, names: list[str]) -> int:
     query = [("force", "1")] if flags.on("force") else []
     if flags.on("no-prune"):
         query.append(("noprune", "1"))
+    query += [("platforms", platform_json(each)) for each in flags.items("platform")]
     status = 0
     for name in names:
         try:
@@ -59,6 +61,7 @@ RM = Command(
     flags=(
         Flag("force", "f", "bool", "Force removal of the image"),
         Flag("no-prune", "", "bool", "Do not delete untagged parents"),
+        Flag("platform", "", "strings", "Remove only this platform (os[/arch[/variant]])"),
     ),
     least=1,
     most=None,

@@ -50,7 +50,7 @@ SETTINGS = (
     Flag(
         "external-ca",
         "",
-        "list",
+        "external-ca",
         "Specifications of one or more certificate signing endpoints",
         check=external_ca,
     ),

@@ -29,6 +29,7 @@ def _client(context: Context, server: dict[str, Any] | None) -> dict[str, Any]:
     import platform
 
     from sampan.cli.main import VERSION
+    from sampan.lib import provenance
 
     used = context.client.version or API_VERSION
     if server and server.get("ApiVersion"):
@@ -39,10 +40,25 @@ def _client(context: Context, server: dict[str, Any] | None) -> dict[str, Any]:
         "ApiVersion": used,
         "DefaultAPIVersion": API_VERSION,
         "PythonVersion": platform.python_version(),
+        "GitCommit": provenance.commit(),
+        "BuildTime": _built(provenance.built()),
         "Os": "linux",
         "Arch": {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine),
         "Context": "default",
     }
+
+
+def _built(moment: str) -> str:
+    """As Docker shows it: Wed Nov 22 08:27:20 2026; what isn't a time stays as it is."""
+    from datetime import UTC, datetime
+
+    from sampan.lib import gotime
+
+    try:
+        seconds = gotime.parse_ns(moment) // gotime.NANOS
+    except ValueError:
+        return moment
+    return f"{datetime.fromtimestamp(seconds, UTC):%a %b %e %H:%M:%S %Y}" if seconds else moment
 
 
 def _line(label: str, value: object, indent: int) -> str:
@@ -57,6 +73,8 @@ def _client_text(client: dict[str, Any]) -> str:
         + _line("Version", client["Version"], 1)
         + _line("API version", api, 1)
         + _line("Python version", client["PythonVersion"], 1)
+        + _line("Git commit", client["GitCommit"], 1)
+        + _line("Built", client["BuildTime"], 1)
         + _line("OS/Arch", f"{client['Os']}/{client['Arch']}", 1)
         + _line("Context", client["Context"], 1)
     )
@@ -74,7 +92,8 @@ def _engine_text(name: str, version: str, details: dict[str, Any]) -> str:
         ("Built", "BuildTime"),
     ):
         if details.get(key) and not (key == "GitCommit" and "ApiVersion" not in details):
-            lines.append(_line(label, details[key], 2))
+            value = _built(details[key]) if key == "BuildTime" else details[key]
+            lines.append(_line(label, value, 2))
     if "Os" in details:
         lines.append(_line("OS/Arch", f"{details['Os']}/{details.get('Arch', '')}", 2))
     if "Experimental" in details:
