@@ -1,6 +1,6 @@
 """Tweets: a page and a small HTTP API in front of MongoDB.
 
-    /, /register, /login, /logout, /tweets             pages (JavaScript only reloads the list)
+    /, /register, /login, /logout, /tweets             pages
     /api/v1/tweets  GET, POST     /api/v1/users  GET   JSON
 
 The database is another container: MONGO_URL says where (mongodb://mongodb:27017/ by default).
@@ -22,9 +22,11 @@ WAIT_MS = 3000  # for a database that isn't there
 app = Flask(__name__)
 app.secret_key = os.environ.get("SECRET_KEY") or os.urandom(16)
 app.config["SESSION_COOKIE_SAMESITE"] = "Lax"
+app.config["SESSION_COOKIE_NAME"] = "tweets"  # all ports of a host share its cookies
 client = MongoClient(
     os.environ.get("MONGO_URL") or "mongodb://mongodb:27017/",
     serverSelectionTimeoutMS=WAIT_MS,
+    heartbeatFrequencyMS=1000,  # how soon a database is found that comes up after us
     connect=False,  # gunicorn forks after this
 )
 database = client["cloud_native"]

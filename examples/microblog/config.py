@@ -8,6 +8,7 @@ HERE = Path(__file__).resolve().parent
 
 class Config:
     SECRET_KEY = os.environ.get("SECRET_KEY") or "only-for-trying-out"
+    SESSION_COOKIE_NAME = "microblog"  # all ports of a host share its cookies
     SQLALCHEMY_DATABASE_URI = os.environ.get("DATABASE_URL") or "sqlite:///{}".format(
         HERE / "app.db"
     )

@@ -13,6 +13,8 @@ DOCUMENTS = [
     *sorted((ROOT / "examples").glob("*/README.md")),
 ]
 
+PICTURE_BYTES = 150_000
+
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
@@ -41,6 +43,31 @@ def test_links_lead_somewhere(path: Path) -> None:
 def test_readme_names_every_document() -> None:
     linked = {(ROOT / link).resolve() for link in _LINK.findall(_prose(ROOT / "README.md"))}
     missing = [path.name for path in (ROOT / "docs").glob("*.md") if path not in linked]
+    assert not missing
+
+
+def test_pictures_are_shown_and_small() -> None:
+    links = [link for path in DOCUMENTS for link in _LINK.findall(_prose(path))]
+    shown = {Path(link).name for link in links}
+    for picture in (ROOT / "docs" / "images").iterdir():
+        assert picture.name in shown, f"{picture.name}: no document shows it"
+        assert picture.stat().st_size <= PICTURE_BYTES, f"{picture.name} is too large"
+
+
+def test_architecture_draws_the_layers_and_names_their_packages() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    layers = next(
+        each["layers"]
+        for each in project["tool"]["importlinter"]["contracts"]
+        if each["name"] == "layers"
+    )
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    assert "\n".join(f" {layer}" for layer in layers) in text
+    packages = [name for layer in layers for name in layer.split(" | ")]
+    missing = [name for name in packages if f"**{name}**" not in text]
+    assert not missing
+    folders = [path.name for path in (ROOT / "tests").iterdir() if any(path.glob("**/test_*.py"))]
+    missing = [name for name in folders if f"| {name} |" not in text]
     assert not missing
 
 

@@ -1,7 +1,8 @@
-"""The structure rules of the code base, as tests: file and function size, empty packages."""
+"""The structure rules of the code base, as tests: sizes, empty packages, no circle of imports."""
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,30 @@ def test_exceptions_are_still_needed() -> None:
     for name in EXCEPTIONS:
         path = ROOT / name.partition(":")[0]
         assert path.exists(), f"the exception for {name} is out of date"
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(ROOT / "src").with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def _imported(path: Path, modules: frozenset[str]) -> set[str]:
+    """Wherever the import stands: at the top, in a function, for type checkers only."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names if names & modules else {str(node.module)}
+    return (found & modules) - {_module(path)}
+
+
+def test_imports_make_no_circle() -> None:
+    """A module that is only needed for its types ties the two together all the same."""
+    modules = frozenset(map(_module, SOURCES))
+    graph = {_module(path): _imported(path, modules) for path in SOURCES}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))

@@ -1,8 +1,11 @@
 """What `flask db ...` runs: migrations against the application's own database."""
 
+from logging.config import fileConfig
+
 from alembic import context
 from flask import current_app
 
+fileConfig(context.config.config_file_name, disable_existing_loggers=False)
 migrate = current_app.extensions["migrate"]
 database = migrate.db
 

@@ -4,23 +4,28 @@
     client -- OP_MSG (or OP_QUERY, which asks who we are) --> Connection -> Commands -> mongomock
                                                                                |
                                          dbpath/database.collection.bson <-- after every write
+    browser -- HTTP, 1000 ports above (--httpinterface; --rest adds JSON) --> Page --> Commands
 
 A cursor is one batch: everything found is in the first answer. A message is a header of four
 32-bit numbers (length, request, response to, opcode) and its body.
 """
 
 import argparse
+import html
 import signal
+import socket
 import socketserver
 import struct
 import sys
 import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import bson
 import mongomock
+from bson import json_util
 
 VERSION = "3.2.22"
 OP_REPLY, OP_QUERY, OP_MSG = 1, 2004, 2013
@@ -225,6 +230,47 @@ class Connection(socketserver.StreamRequestHandler):
         return struct.pack("<iqii", 8, 0, 0, 1) + bson.encode(answer)
 
 
+class Page(BaseHTTPRequestHandler):
+    """What mongod before 3.6 shows in a browser; /DATABASE/COLLECTION/ with --rest."""
+
+    commands: Commands
+    rest = False
+
+    def do_GET(self) -> None:
+        kind = "text/html"
+        words = self.path.strip("/").split("/")
+        if words == [""]:
+            body = self._status()
+        elif self.rest and len(words) == 2:
+            kind, body = "application/json", self._rows(*words)
+        else:
+            self.send_error(404)
+            return
+        content = body.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", f"{kind}; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _status(self) -> str:
+        found = self.commands.run("admin", {"listDatabases": 1})["databases"]
+        title = f"mongod {html.escape(socket.gethostname())}"
+        rows = "".join(f"<li>{html.escape(one['name'])}</li>" for one in found)
+        return (
+            f"<!doctype html><title>{title}</title><h1>{title}</h1>"
+            f"<p>db version v{VERSION} (stand-in)</p><p>databases:</p><ul>{rows}</ul>"
+        )
+
+    def _rows(self, database: str, collection: str) -> str:
+        found = self.commands.run(database, {"find": collection, "filter": {}})
+        rows = found["cursor"]["firstBatch"]
+        return json_util.dumps({"offset": 0, "rows": rows, "total_rows": len(rows)})
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
 class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = daemon_threads = True
 
@@ -235,13 +281,20 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=27017)
     parser.add_argument("--bind_ip", default="0.0.0.0")
     parser.add_argument("--version", action="version", version=f"db version v{VERSION}")
+    for name in ("--httpinterface", "--rest"):
+        parser.add_argument(name, action="store_true")
     options = parser.parse_args()
     if not options.dbpath.is_dir():
         sys.exit(f"exception in initAndListen: Data directory {options.dbpath} not found")
-    Connection.commands = Commands(options.dbpath)
+    Connection.commands = Page.commands = Commands(options.dbpath)
+    Page.rest = options.rest
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with Server((options.bind_ip, options.port), Connection) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
+        if options.rest or options.httpinterface:
+            pages = ThreadingHTTPServer((options.bind_ip, options.port + 1000), Page)
+            threading.Thread(target=pages.serve_forever, daemon=True).start()
+            print(f"admin web console waiting on port {options.port + 1000}", flush=True)
         print(f"stand-in for MongoDB: waiting for connections on port {options.port}", flush=True)
         threading.Event().wait()
 

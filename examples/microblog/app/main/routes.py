@@ -57,7 +57,7 @@ def index():
 @bp.route("/explore")
 @login_required
 def explore():
-    posts = _page(Post.query.order_by(Post.timestamp.desc()))
+    posts = _page(Post.query.order_by(*Post.newest_first()))
     return render_template("index.html", title=_("Explore"), posts=posts)
 
 
@@ -77,7 +77,7 @@ def search():
 @login_required
 def user(username):
     found = _user(username)
-    posts = _page(found.posts.order_by(Post.timestamp.desc()))
+    posts = _page(found.posts.order_by(*Post.newest_first()))
     return render_template(
         "user.html", title=found.username, user=found, posts=posts, form=FollowForm()
     )
