@@ -64,7 +64,7 @@ def busybox_rootfs() -> bytes:
     return buffer.getvalue()
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=60)
         self._path = path
@@ -75,10 +75,13 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Engine:
-    """One private daemon. `docker` and `sampan` run the clients against it."""
+    """One private daemon. `docker` and `sampan` run the clients against it.
 
-    def __init__(self, *options: str) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="sampan-test-"))
+    `folder` is where its directory is made, in place of the system's for temporary files.
+    """
+
+    def __init__(self, *options: str, folder: Path | None = None) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="sampan-test-", dir=folder))
         self.tag = tag_of(self.home / "data")
         self.socket = self.home / "s.sock"
         self.host = f"unix://{self.socket}"
@@ -209,7 +212,7 @@ class Engine:
 
     def http(self) -> http.client.HTTPConnection:
         """A connection to the daemon, for requests that no client makes."""
-        return _UnixConnection(self.socket)
+        return UnixConnection(self.socket)
 
     def _environment(self) -> dict[str, str]:
         return {

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sampan.linux.mounts import make_dirs_beneath, open_beneath
+from sampan.linux.beneath import make_dirs_beneath, open_beneath
 
 BOUND = ("hosts", "hostname", "resolv.conf")  # in /etc
 FILES = (

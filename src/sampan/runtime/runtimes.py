@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sampan.errors import InvalidArgument, Unavailable
+from sampan.lib import needs
 from sampan.lib.log import fields
 from sampan.lib.workers import Workers
 
 CALL_S = 20.0
-BUILT_IN = {"crun": "crun", "runc": "runc"}  # name -> program; the first is preferred
 ALIASES = {"io.containerd.runc.v2": "runc", "io.containerd.runtime.v1.linux": "runc"}
 
 log = logging.getLogger(__name__)
@@ -42,12 +42,12 @@ class Runtimes:
     def __init__(self, configured: Mapping[str, OciRuntime], *, default: str = "") -> None:
         found = {
             name: OciRuntime(name, path)
-            for name, program in BUILT_IN.items()
-            if (path := shutil.which(program)) is not None
+            for name in needs.RUNTIME.programs  # the first is preferred
+            if (path := shutil.which(name)) is not None
         }
         self._runtimes = {**found, **configured}
         if not self._runtimes:
-            raise Unavailable("no OCI runtime found", hint="install crun or runc")
+            raise Unavailable("no OCI runtime found", hint=needs.RUNTIME.hint())
         if default and default not in self._runtimes:
             raise UnknownRuntime(default)
         self.default = default or next(iter(self._runtimes))

@@ -20,6 +20,7 @@ from typing import Any
 
 from sampan.errors import Conflict, Internal
 from sampan.lib.log import fields
+from sampan.lib.spans import note, span
 from sampan.linux.pidfd import PidFd
 from sampan.runtime.launch_errors import launch_failed
 from sampan.runtime.monitor import exitfile
@@ -81,7 +82,7 @@ class Task:
         self.started_ns = 0
         self.control = ControlConnection(self._event, self._lost)
         self._program = program
-        self._warm_up = warm_up
+        self.warm_up = warm_up  # may be called when an exec is to be expected
         self._launching = False
         self._pidfd: PidFd | None = None
         self._ready: asyncio.Future[None] = loop.create_future()
@@ -117,7 +118,11 @@ class Task:
         """Start the container's process; returns its pid. Raises LaunchFailed."""
         self._launching = True
         try:
-            self._is_running(await self.control.call("launch"))
+            facts = await self.control.call("launch")
+            self._is_running(facts)
+            before_ns, between_ns, after_ns = facts["moments_ns"]
+            note("start.runtime create", before_ns / 1e9, between_ns / 1e9)
+            note("start.runtime start", between_ns / 1e9, after_ns / 1e9)
         except MonitorRefused as error:
             raise launch_failed(
                 error.message, runtime=self._program.name, command=self._command()
@@ -176,12 +181,13 @@ class Task:
 
     async def exec(self, spec: ExecSpec) -> ExecTask:
         """Run one more process in the container. Raises LaunchFailed."""
-        self._warm_up()
+        self.warm_up()
         sock = await connect(self.spec.state_dir)
         exit_code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._exec_exits[spec.id] = exit_code
         try:
-            pid = self._exec_pid(spec, await request_line(sock, _exec_request(spec)))
+            with span("exec.launch"):
+                pid = self._exec_pid(spec, await request_line(sock, _exec_request(spec)))
         except BaseException:
             self._exec_exits.pop(spec.id, None)
             sock.close()

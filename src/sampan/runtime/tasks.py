@@ -22,6 +22,7 @@ from sampan.linux.cgroups import CgroupLayout, own_procs_file, rejoin
 from sampan.linux.pidfd import start_tick
 from sampan.runtime.monitor.client import MonitorGone, Zygote, connect
 from sampan.runtime.runtimes import RuntimeProgram
+from sampan.runtime.sealed import SealedPrograms
 from sampan.runtime.seccomp import SeccompPrograms
 from sampan.runtime.streams import TaskStream
 from sampan.runtime.task import KILLED, ExecTask, Task, read_exit, write_exit
@@ -65,6 +66,7 @@ class TaskService:
         self._layout = layout or CgroupLayout.detect()
         self._workers = workers or Workers(4)
         self._programs = SeccompPrograms()
+        self._sealed = SealedPrograms()
         self._zygote = Zygote(python)
         self._procs_file = own_procs_file(self._layout)
         self._warmer = ThreadPoolExecutor(1, "cgroup")
@@ -82,6 +84,7 @@ class TaskService:
         """End the zygote; monitors and containers go on."""
         await self._workers.run(self._zygote.close)
         await self._workers.run(self._warmer.shutdown)
+        self._sealed.close()
 
     def warm_up(self) -> None:
         """A process is going to be put into a cgroup soon (`rejoin` says why this helps)."""
@@ -99,7 +102,8 @@ class TaskService:
         try:
             write_atomic(spec.state_dir / "task.json", self._task_file(spec), durable=False)
             task = Task(spec, self._program(spec), self.warm_up)
-            await task.control.open(self._zygote.spawn(spec.state_dir))
+            program = self._sealed.descriptor(spec.runtime_path)
+            await task.control.open(self._zygote.spawn(spec.state_dir, program))
             try:
                 await task.await_ready()
             except BaseException:

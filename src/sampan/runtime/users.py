@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sampan.errors import InvalidArgument
-from sampan.linux.mounts import open_regular_beneath
+from sampan.linux.beneath import open_regular_beneath
 
 _MAX_BYTES = 1 << 20
 _MAX_ID = 2**31 - 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sampan.lib.tarstream import Bytes, Readable, TarReader
-from sampan.linux.mounts import resolve_beneath
+from sampan.linux.beneath import resolve_beneath
 from sampan.oci.digest import PREFIX, Digest
 from sampan.store.decompress import Compression, decompressed
 from sampan.store.extractor import Extractor

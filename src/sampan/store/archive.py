@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from sampan.lib.fileentry import entry_of, kind_of
 from sampan.lib.tarstream import Entry, Kind, Readable
 from sampan.lib.tarwriter import TarWriter, Writable
 from sampan.store.members import OPAQUE_NAME, OPAQUE_XATTR, WHITEOUT_PREFIX
@@ -23,14 +24,6 @@ from sampan.store.members import OPAQUE_NAME, OPAQUE_XATTR, WHITEOUT_PREFIX
 _NANOS = 1_000_000_000
 _DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _HOLD_FLAGS = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-_KINDS = {
-    stat.S_IFREG: Kind.REGULAR,
-    stat.S_IFDIR: Kind.DIRECTORY,
-    stat.S_IFLNK: Kind.SYMLINK,
-    stat.S_IFCHR: Kind.CHARACTER,
-    stat.S_IFBLK: Kind.BLOCK_DEVICE,
-    stat.S_IFIFO: Kind.FIFO,
-}
 # what a tree in use may answer for a name that was just listed
 _VANISHED = (FileNotFoundError, NotADirectoryError)
 
@@ -138,7 +131,7 @@ class TreeWriter:
         if self._layer and is_whiteout(found):
             self._writer.add(Entry(name=f"{full[: -len(name)]}{WHITEOUT_PREFIX}{name}", mode=0))
             return
-        kind = _KINDS.get(stat.S_IFMT(found.st_mode))
+        kind = kind_of(found)
         if kind is None:
             return
         if found.st_nlink > 1:
@@ -183,21 +176,9 @@ def _entry(
     link: str = "",
     xattrs: dict[str, bytes] | None = None,
 ) -> Entry:
-    device = (0, 0)
-    if kind in {Kind.CHARACTER, Kind.BLOCK_DEVICE}:
-        device = (os.major(found.st_rdev), os.minor(found.st_rdev))
-    return Entry(
-        name=name,
-        kind=kind,
-        mode=stat.S_IMODE(found.st_mode),
-        uid=found.st_uid,
-        gid=found.st_gid,
-        size_bytes=found.st_size if kind is Kind.REGULAR else 0,
-        mtime_ns=found.st_mtime_ns // _NANOS * _NANOS,
-        link=link,
-        device=device,
-        xattrs=xattrs or {},
-    )
+    """In whole seconds."""
+    entry = entry_of(name, found, kind, link=link, xattrs=xattrs)
+    return msgspec.structs.replace(entry, mtime_ns=entry.mtime_ns // _NANOS * _NANOS)
 
 
 def _xattrs(descriptor: int) -> dict[str, bytes]:

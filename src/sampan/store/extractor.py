@@ -1,11 +1,11 @@
 """Puts archive members into a directory tree, and nothing anywhere else.
 
-Everything happens relative to directory descriptors, each opened by one name with O_NOFOLLOW, so a
-link planted by the archive (or by a process that shares the tree) never leads out. A member whose
-folder is a symlink goes where a process chrooted to the tree would find it, if that is there.
-Names are taken as if chrooted to the target: absolute ones are relative to it, ".." stops there.
-(`docker cp` into a folder refuses relative names that climb above that: `refuse_climbing`.) Files
-replace what was there instead of being written through it.
+Everything happens relative to directory descriptors, each opened by one name with O_NOFOLLOW
+(`directories.py`), so a link planted by the archive (or by a process that shares the tree) never
+leads out. A member whose folder is a symlink goes where a process chrooted to the tree would find
+it, if that is there. Names are taken as if chrooted to the target: absolute ones are relative to
+it, ".." stops there. (`docker cp` into a folder refuses relative names that climb above that:
+`refuse_climbing`.) Files replace what was there instead of being written through it.
 
 With `layer=True` the tree is an overlay layer: `.wh.NAME` becomes a whiteout (character device
 0/0), `.wh..wh..opq` the opaque mark. Overlay's own xattrs in archives are dropped: a layer that
@@ -17,13 +17,12 @@ Times of directories are set at the end, because filling a directory changes the
 import errno
 import os
 import stat
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 from sampan.lib.tarstream import Entry, Kind, TarReader
-from sampan.linux.mounts import resolve_beneath
+from sampan.store.directories import Directories
 from sampan.store.members import (
     META_PREFIX,
     OPAQUE_NAME,
@@ -32,13 +31,11 @@ from sampan.store.members import (
     BadEntry,
     DirectoryInTheWay,
     EscapingEntry,
-    FileInTheWay,
     Parts,
     clean_parts,
     explained,
     strict_parts,
 )
-from sampan.store.removal import remove_tree
 
 __all__ = [
     "OPAQUE_XATTR",
@@ -49,11 +46,7 @@ __all__ = [
 ]
 
 _OVERLAY_XATTRS = ("trusted.overlay.", "user.overlay.")
-
-_OPEN_DIRS = 64
-_DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_MAX_LINKS = 40
 
 
 class Extractor:
@@ -69,16 +62,11 @@ class Extractor:
         keep_directories: bool = False,
         refuse_climbing: bool = False,
     ) -> None:
-        self._root = root
         self._layer = layer
         self._into = into
         self._refuse_climbing = refuse_climbing and bool(into)
         self._owner = owner
-        self._keep_directories = keep_directories
-        # whose name is ours, so it may be a link
-        self._root_fd = os.open(root, _DIR_FLAGS & ~os.O_NOFOLLOW)
-        self._open: OrderedDict[Parts, int] = OrderedDict()
-        self._retired: list[int] = []
+        self._directories = Directories(root, layer=layer, keep=keep_directories)
         self._dir_times: dict[Parts, int] = {}
         self.size_bytes = 0
         self.inodes = 0
@@ -87,13 +75,11 @@ class Extractor:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._forget_dirs()
-        self._trim()
-        os.close(self._root_fd)
+        self._directories.close()
 
     def add(self, entry: Entry, reader: TarReader) -> None:
         """Raises InvalidArgument for what must not be, NoSpace or OSError for what can't."""
-        self._trim()
+        self._directories.trim()
         parts = self._place(entry.name)
         try:
             if self._layer and parts and parts[-1].startswith(WHITEOUT_PREFIX):
@@ -109,9 +95,9 @@ class Extractor:
     def finish(self) -> None:
         """Set the times of directories, innermost first."""
         for parts in sorted(self._dir_times, key=len, reverse=True):
-            self._trim()
+            self._directories.trim()
             try:
-                _set_times(self._directory(parts, create=False), self._dir_times[parts])
+                _set_times(self._directories.open(parts, create=False), self._dir_times[parts])
             except OSError as error:  # something else has the name by now
                 if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
                     raise
@@ -124,7 +110,7 @@ class Extractor:
             return
         if not parts or parts == self._into:
             raise BadEntry("open", entry.name, "is a directory")
-        parent, name = self._directory(parts[:-1]), parts[-1]
+        parent, name = self._directories.open(parts[:-1]), parts[-1]
         match entry.kind:
             case Kind.REGULAR:
                 self._add_file(parent, name, entry, reader)
@@ -140,10 +126,10 @@ class Extractor:
 
     def _add_directory(self, parts: Parts, entry: Entry) -> None:
         if parts != self._into:
-            self._make_directory(self._directory(parts[:-1]), parts[-1])
+            self._directories.make(self._directories.open(parts[:-1]), parts[-1])
         elif not self._layer:
             return  # a target that was there keeps its attributes
-        descriptor = self._directory(parts)
+        descriptor = self._directories.open(parts)
         self._set_attributes(descriptor, entry)
         self._dir_times[parts] = entry.mtime_ns
 
@@ -151,7 +137,7 @@ class Extractor:
         try:
             descriptor = os.open(name, _NEW_FILE, 0o600, dir_fd=parent)
         except FileExistsError:
-            self._clear(parent, name)
+            self._directories.clear(parent, name)
             descriptor = os.open(name, _NEW_FILE, 0o600, dir_fd=parent)
         try:
             reader.copy_to(descriptor)
@@ -167,7 +153,7 @@ class Extractor:
             raise EscapingEntry(entry.link)
         action = f"link /{entry.link.lstrip('/')}"
         try:
-            folder = self._directory(target[:-1], create=False)
+            folder = self._directories.open(target[:-1], create=False)
             found = os.stat(target[-1], dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError:
             raise BadEntry(action, entry.name, "no such file or directory") from None
@@ -205,7 +191,7 @@ class Extractor:
     # --- whiteouts --------------------------------------------------------------------------
 
     def _whiteout(self, parts: Parts, name: str) -> None:
-        parent, last = self._directory(parts[:-1]), parts[-1]
+        parent, last = self._directories.open(parts[:-1]), parts[-1]
         if last == OPAQUE_NAME:
             os.setxattr(parent, OPAQUE_XATTR, b"y")
             return
@@ -219,7 +205,7 @@ class Extractor:
         except FileExistsError:
             # This layer has something of the name; only what lies below is hidden.
             if stat.S_ISDIR(os.stat(hidden, dir_fd=parent, follow_symlinks=False).st_mode):
-                os.setxattr(self._directory((*parts[:-1], hidden)), OPAQUE_XATTR, b"y")
+                os.setxattr(self._directories.open((*parts[:-1], hidden)), OPAQUE_XATTR, b"y")
 
     # --- names ------------------------------------------------------------------------------
 
@@ -231,115 +217,8 @@ class Extractor:
         try:
             create()
         except FileExistsError:
-            self._clear(parent, name)
+            self._directories.clear(parent, name)
             create()
-
-    def _clear(self, parent: int, name: str) -> None:
-        """Take away what has the name."""
-        found = os.stat(name, dir_fd=parent, follow_symlinks=False)
-        if stat.S_ISDIR(found.st_mode):
-            if self._keep_directories:
-                raise DirectoryInTheWay(name)
-            remove_tree(name, dir_fd=parent)
-            self._forget_dirs()
-        else:
-            os.unlink(name, dir_fd=parent)
-            if stat.S_ISLNK(found.st_mode):
-                self._forget_dirs()
-
-    def _make_directory(self, parent: int, name: str) -> None:
-        """Ensure that a directory (no link to one) has the name."""
-        try:
-            os.mkdir(name, 0o755, dir_fd=parent)
-            return
-        except FileExistsError:
-            found = os.stat(name, dir_fd=parent, follow_symlinks=False)
-        if stat.S_ISDIR(found.st_mode):
-            return
-        hidden = self._layer and stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
-        if self._keep_directories:
-            raise FileInTheWay(name)
-        self._clear(parent, name)
-        os.mkdir(name, 0o755, dir_fd=parent)
-        if hidden:
-            descriptor = os.open(name, _DIR_FLAGS, dir_fd=parent)
-            try:
-                os.setxattr(descriptor, OPAQUE_XATTR, b"y")
-            finally:
-                os.close(descriptor)
-
-    def _directory(self, parts: Parts, *, create: bool = True) -> int:
-        """A descriptor of the directory (owned by the cache), made if missing."""
-        if not parts:
-            return self._root_fd
-        known = self._open.get(parts)
-        if known is not None:
-            self._open.move_to_end(parts)
-            return known
-        wanted = parts
-        for _ in range(_MAX_LINKS):
-            found = self._walk(wanted, create=create)
-            if isinstance(found, int):
-                self._open[parts] = found
-                return found
-            wanted = found
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-
-    def _walk(self, parts: Parts, *, create: bool) -> int | Parts:
-        """Open name by name; at a symlink, say where the whole path leads instead."""
-        depth = max(len(parts) - 1, 0)  # a link may lead to the tree itself: no parts
-        while depth and parts[:depth] not in self._open:
-            depth -= 1
-        current = os.dup(self._open[parts[:depth]] if depth else self._root_fd)
-        try:
-            for at in range(depth, len(parts)):
-                try:
-                    child = self._open_or_make(current, parts[at], create=create)
-                except OSError as error:
-                    if error.errno not in {errno.ELOOP, errno.ENOTDIR}:
-                        raise
-                    if not _is_link(current, parts[at]):
-                        raise
-                    return (*self._resolved(parts[: at + 1]), *parts[at + 1 :])
-                os.close(current)
-                current = child
-            found, current = current, -1
-            return found
-        finally:
-            if current >= 0:
-                os.close(current)
-
-    def _resolved(self, link: Parts) -> Parts:
-        """Where a symlink ends inside the tree. A directory must be there: none is made for it."""
-        real = resolve_beneath(self._root, "/".join(link)).relative_to(self._root).parts
-        found = self._walk(real, create=False)
-        if isinstance(found, int):
-            os.close(found)
-        return real
-
-    def _open_or_make(self, parent: int, name: str, *, create: bool) -> int:
-        try:
-            return os.open(name, _DIR_FLAGS, dir_fd=parent)
-        except FileNotFoundError:
-            if not create:
-                raise
-        except NotADirectoryError:
-            if not (self._layer and create and _is_whiteout(parent, name)):
-                raise
-        self._make_directory(parent, name)
-        return os.open(name, _DIR_FLAGS, dir_fd=parent)
-
-    def _forget_dirs(self) -> None:
-        """Paths may lead elsewhere now. Descriptors in use stay open until the next member."""
-        self._retired += self._open.values()
-        self._open.clear()
-
-    def _trim(self) -> None:
-        """Between members: close what nobody uses any more."""
-        while self._retired:
-            os.close(self._retired.pop())
-        while len(self._open) > _OPEN_DIRS:
-            os.close(self._open.popitem(last=False)[1])
 
     # --- attributes -------------------------------------------------------------------------
 
@@ -362,12 +241,3 @@ class Extractor:
 
 def _set_times(descriptor: int, mtime_ns: int) -> None:
     os.utime(descriptor, ns=(mtime_ns, mtime_ns))
-
-
-def _is_link(parent: int, name: str) -> bool:
-    return stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
-
-
-def _is_whiteout(parent: int, name: str) -> bool:
-    found = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0

@@ -33,6 +33,21 @@ class Image:
     built_here: bool
 
 
+@dataclass(frozen=True, slots=True)
+class LocalLayer:
+    """One layer of an image, with the blob that is here."""
+
+    diff_id: Digest
+    blob: Descriptor
+
+
+def top_layer(image: Image) -> LocalLayer | None:
+    """What the last entry of the history made; None if it changed no file."""
+    if not image.layers or not image.spec.history or image.spec.history[-1].empty_layer:
+        return None
+    return LocalLayer(image.spec.rootfs.diff_ids[-1], image.layers[-1])
+
+
 def to_row(image: Image) -> tuple[Any, ...]:
     return (
         image.id,

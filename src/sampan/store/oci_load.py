@@ -20,7 +20,7 @@ from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import PREFIX, Digest, InvalidDigest, encoded, parse_digest, sha256_of
 from sampan.oci.image_config import ImageSpec
 from sampan.oci.manifest import Index, Manifest, parse_manifest
-from sampan.oci.platform import host_platform, select
+from sampan.oci.platform import Platform, host_platform, normalise, select
 from sampan.oci.reference import InvalidReference, Reference, parse_reference
 from sampan.store import oci_layout
 from sampan.store.content import ContentStore, WrongDigest
@@ -48,6 +48,13 @@ class LengthMismatch(InvalidArgument):
         )
 
 
+class OtherPlatform(InvalidArgument):
+    def __init__(self, *, wanted: Platform, found: Platform) -> None:
+        super().__init__(
+            f"requested platform ({wanted}) does not match the image's platform ({found})"
+        )
+
+
 class InvalidDiffId(InvalidArgument):
     def __init__(self, index: int, *, expected: Digest, found: Digest) -> None:
         super().__init__(f'invalid diffID for layer {index}: expected "{expected}", got "{found}"')
@@ -68,6 +75,7 @@ class _Parts:
 
     lease: Lease
     on_layer: LayerProgress | None
+    platform: Platform | None
     documents: dict[str, bytes] = field(default_factory=dict)
     layers: dict[str, IngestedLayer] = field(default_factory=dict)
     staged: dict[Digest, IngestedLayer] = field(default_factory=dict)  # by diff id, not yet used
@@ -108,14 +116,20 @@ class ImageLoader:
         self._unpacker = unpacker
         self._leases = leases
 
-    def load(self, source: Readable, on_layer: LayerProgress | None = None) -> list[Loaded]:
-        """Take in all images of the archive (compressed or not).
+    def load(
+        self,
+        source: Readable,
+        on_layer: LayerProgress | None = None,
+        platform: Platform | None = None,
+    ) -> list[Loaded]:
+        """Take in all images of the archive (compressed or not), of `platform` if given.
 
-        Raises InvalidArgument for a damaged or foreign archive. Images that were complete before
-        the failure of a later one stay; blobs that nothing refers to are left to gc.
+        Raises OtherPlatform, InvalidArgument for a damaged or foreign archive. Images that were
+        complete before the failure of a later one stay; blobs that nothing refers to are left to
+        gc.
         """
         with self._leases.hold() as lease:
-            parts = _Parts(lease, on_layer)
+            parts = _Parts(lease, on_layer, platform)
             try:
                 self._read(source, parts)
                 return [self._add(saved, parts) for saved in _images_of(parts)]
@@ -184,6 +198,9 @@ class ImageLoader:
             assert expected is not None
             raise WrongDigest(expected=expected, found=sha256_of(config))
         spec = image_config.decode(config)
+        wanted = parts.platform
+        if wanted is not None and normalise(spec.platform) != normalise(wanted):
+            raise OtherPlatform(wanted=wanted, found=spec.platform)
         references = _references(saved)
         layers = self._layers(saved, spec, parts)
         parts.lease.add_content(sha256_of(config))
@@ -297,7 +314,7 @@ def _from_descriptor(descriptor: Descriptor, parts: _Parts) -> SavedImage:
         parts.document(oci_layout.BLOBS + encoded(descriptor.digest)), descriptor.mediaType
     )
     if isinstance(document, Index):
-        chosen = select(document, host_platform())
+        chosen = select(document, parts.platform or host_platform())
         document = parse_manifest(
             parts.document(oci_layout.BLOBS + encoded(chosen.digest)), chosen.mediaType
         )

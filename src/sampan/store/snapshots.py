@@ -98,7 +98,11 @@ class Snapshotter(Protocol):
         """Make an active snapshot a layer. If `name` is there already, the active one goes."""
         ...
 
-    def mounts(self, key: str) -> list[Mount]: ...
+    def mounts(self, key: str, *, volatile: bool = False) -> list[Mount]:
+        """To be mounted next, and once. `volatile` is for what nobody wants after a power cut:
+        syncing files of an active snapshot does nothing then, and neither does unmounting it.
+        """
+        ...
 
     def upper(self, key: str) -> Path:
         """The directory of the snapshot's own files."""

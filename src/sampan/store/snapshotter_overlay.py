@@ -9,7 +9,9 @@ directory belongs to which snapshot and who is its parent; a directory that no r
 and goes at start. A row is committed only after the directory's file system was synced (syncfs),
 so neither `kill -9` nor a power cut leaves a layer that looks whole and isn't. Active snapshots
 aren't synced: they hold what a container writes, at its own risk. One whose directory a power cut
-took is made anew at start, empty.
+took is made anew at start, empty. A volatile mount goes further, see Documentation/filesystems/
+overlayfs.rst: the kernel marks the scratch directory, and refuses to mount it again as long as the
+mark is there. It means "there may have been a crash"; who mounts again knows better.
 
 Layers are independent of each other on disk because overlay's index, metacopy and redirect_dir
 features are off: with them a layer would refer to inodes or paths of the one below.
@@ -49,6 +51,7 @@ OPTIONS = ("index=off", "metacopy=off", "redirect_dir=off")
 MAX_LAYERS = 500  # OVL_MAX_STACK of fs/overlayfs/params.h
 _EMPTY = "empty"
 _DEAD = "dead-"
+_MARK = "work/incompat/volatile"
 
 
 class TooManyLayers(Conflict):
@@ -186,7 +189,7 @@ class OverlaySnapshotter:
 
     # --- looking ----------------------------------------------------------------------------
 
-    def mounts(self, key: str) -> list[Mount]:
+    def mounts(self, key: str, *, volatile: bool = False) -> list[Mount]:
         chain = self._chain(key)
         if len(chain) > MAX_LAYERS:
             raise TooManyLayers
@@ -197,7 +200,10 @@ class OverlaySnapshotter:
             return [overlay([*lowers, self._root / _EMPTY], options=(*OPTIONS, "ro"))]
         below = lowers[1:] or [self._root / _EMPTY]
         work = self._root / directory / "work"
-        return [overlay(below, upper=lowers[0], work=work, options=OPTIONS)]
+        with suppress(FileNotFoundError):
+            remove_tree(work / _MARK)
+        options = (*OPTIONS, "volatile") if volatile else OPTIONS
+        return [overlay(below, upper=lowers[0], work=work, options=options)]
 
     def upper(self, key: str) -> Path:
         return self._fs(self._directory(key))

@@ -79,31 +79,33 @@ class Zygote:
                 self._process.wait()
             self._process = None
 
-    def spawn(self, state_dir: Path) -> socket.socket:
+    def spawn(self, state_dir: Path, program: int | None = None) -> socket.socket:
         """Ask for a monitor of `state_dir`; returns its first control connection.
 
+        `program` is the OCI runtime, open, to be executed instead of the file at its path.
         Doesn't wait: whether the monitor came up shows by its first event.
         """
         ours, theirs = socket.socketpair()
         try:
             with theirs:
+                descriptors = [theirs.fileno(), *([] if program is None else [program])]
                 try:
-                    self._send(state_dir, theirs)
+                    self._send(state_dir, descriptors)
                 except OSError:
                     log.warning(fields("zygote gone, starting another", pid=self.pid))
                     self.close()
                     self.start()
-                    self._send(state_dir, theirs)
+                    self._send(state_dir, descriptors)
         except BaseException:
             ours.close()
             raise
         return ours
 
-    def _send(self, state_dir: Path, control: socket.socket) -> None:
+    def _send(self, state_dir: Path, descriptors: list[int]) -> None:
         if self._channel is None:
             self.start()
         assert self._channel is not None
-        socket.send_fds(self._channel, [os.fsencode(state_dir)], [control.fileno()])
+        socket.send_fds(self._channel, [os.fsencode(state_dir)], descriptors)
 
 
 async def connect(state_dir: Path) -> socket.socket:

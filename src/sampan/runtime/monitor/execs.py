@@ -16,8 +16,23 @@ from sampan.runtime.monitor.stdio import Stdio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from sampan.runtime.monitor.connections import Request
-    from sampan.runtime.monitor.main import Monitor
+    from sampan.runtime.monitor.loop import Children, Loop
+    from sampan.runtime.monitor.oci import Runtime
+
+    class Monitor(Protocol):
+        """Whose container the process joins; it's told of the start and then of the end."""
+
+        id: str
+        loop: Loop
+        children: Children
+        runtime: Runtime
+
+        def exec_started(self, name: str, process: Exec) -> None: ...
+        def exec_ended(self, name: str, code: int) -> None: ...
+
 
 OUTPUT_GRACE_S = 2.0
 
@@ -33,9 +48,15 @@ class Exec:
     _serial = 0
 
     def __init__(self, monitor: Monitor, name: str, sock: _socket.socket, request: Request) -> None:
+        """Raises OSError before the connection is taken over."""
         self.pid = 0
         self._monitor = monitor
         self._name = name
+        Exec._serial += 1
+        label = f"exec{Exec._serial}"
+        self._spec = f"{label}.json"
+        with open(self._spec, "w") as out:
+            out.write(str(request["process"]))
         self.stdio = Stdio(
             monitor.loop,
             terminal=bool(request.get("terminal")),
@@ -44,18 +65,13 @@ class Exec:
             log=None,
             spool_dir=".",
         )
+        self._starter = Starter(monitor.runtime, monitor.children, self.stdio, label)
         self.stdio.on_change = self._changed
         self.stdio.resize(int(str(request["rows"])), int(str(request["columns"])))
+        self._sock = sock
         self._outlet = self.stdio.attach(
             sock, streams=streams_of(request), stdin=bool(request.get("stdin"))
         )
-        self._sock = sock
-        Exec._serial += 1
-        label = f"exec{Exec._serial}"
-        self._spec = f"{label}.json"
-        with open(self._spec, "w") as out:
-            out.write(str(request["process"]))
-        self._starter = Starter(monitor.runtime, monitor.children, self.stdio, label)
         self._starter.run(
             ["exec", "--detach", "--process", f"{os.getcwd()}/{self._spec}"],
             [monitor.id],

@@ -47,7 +47,7 @@ def start_tick(pid: int) -> int:
 
 
 class Monitor:
-    def __init__(self, task: dict[str, object], control: int) -> None:
+    def __init__(self, task: dict[str, object], control: int, program: int) -> None:
         self.loop = Loop()
         self.children = Children(self.loop)
         self.id = str(task["id"])
@@ -55,7 +55,7 @@ class Monitor:
         self._oom_file = str(task["oom_file"])
         argv = task["runtime"]
         assert isinstance(argv, list)
-        self.runtime = Runtime([str(part) for part in argv], self.children)
+        self.runtime = Runtime([str(part) for part in argv], self.children, program)
         self._log = open_log(task["log"], self.loop, self.children, self._log_changed)
         self.stdio = Stdio(
             self.loop,
@@ -176,12 +176,14 @@ class Monitor:
             return
         self._state = "launching"
         starter = Starter(self.runtime, self.children, self.stdio, "init")
+        moments = [time.monotonic_ns()]  # before and between the calls of the runtime, and after
 
         def created(error: str | None) -> None:
             if error is not None:
                 self._abandon(control, request, "create", error)
                 return
             self._pid = starter.pid
+            moments.append(time.monotonic_ns())
             self.runtime.capture(["start", self.id], begun)
 
         def begun(code: int, text: str) -> None:
@@ -191,7 +193,8 @@ class Monitor:
             self._started_ns = time.time_ns()
             self._state = "running"
             self._write_running()
-            control.reply(request, ok=self._facts())
+            moments.append(time.monotonic_ns())
+            control.reply(request, ok={**self._facts(), "moments_ns": moments})
             self._answer_asking()
             if self._early_exit is not None:
                 self._end(*self._early_exit)
@@ -222,11 +225,11 @@ class Monitor:
     def _write_running(self) -> None:
         try:
             tick = start_tick(self._pid)
+            record = {"pid": self._pid, "tick": tick, "started_ns": self._started_ns}
+            with open("running.json", "w") as out:
+                out.write(plainjson.encode(record))
         except OSError:
-            return
-        record = {"pid": self._pid, "tick": tick, "started_ns": self._started_ns}
-        with open("running.json", "w") as out:
-            out.write(plainjson.encode(record))
+            return  # it has ended; or no space: it's only for a daemon that finds no monitor
 
     def _exited(self, code: int) -> None:
         self._early_exit = (code, time.time_ns())
@@ -256,12 +259,15 @@ class Monitor:
         self._state = "exited"
         self.stdio.finish()
         folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        exitfile.write(
-            folder,
-            int(str(self._exit["code"])),
-            int(str(self._exit["exited_ns"])),
-            oom_killed=bool(self._exit["oom_killed"]),
-        )
+        try:
+            exitfile.write(
+                folder,
+                int(str(self._exit["code"])),
+                int(str(self._exit["exited_ns"])),
+                oom_killed=bool(self._exit["oom_killed"]),
+            )
+        except OSError:
+            pass  # no space: a daemon that is there now still learns it
         os.close(folder)
         self._tell({"event": "exit", **self._exit})
         self.runtime.capture(["delete", "--force", self.id], self._deleted)
@@ -280,7 +286,11 @@ class Monitor:
             send_line(sock, {"error": "container is not running"})
             sock.close()
             return
-        Exec(self, name, sock, request)
+        try:
+            Exec(self, name, sock, request)
+        except OSError as error:  # no space, too many files: the container isn't to suffer
+            send_line(sock, {"error": f"exec: {error.strerror}"})
+            sock.close()
 
     def exec_started(self, name: str, process: Exec) -> None:
         self._execs[name] = process
@@ -310,7 +320,7 @@ class Monitor:
             self.loop.running = False
 
 
-def main(state: str, control: int) -> None:
+def main(state: str, control: int, program: int = -1) -> None:
     """Body of a forked monitor; returns when its work is done."""
     os.chdir(state)
     for number in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM):
@@ -318,7 +328,7 @@ def main(state: str, control: int) -> None:
     try:
         with open("task.json", "rb") as source:
             task = plainjson.decode(source.read())
-        Monitor(task, control).loop.run()
+        Monitor(task, control, program).loop.run()
         os.unlink(SOCKET_NAME)
     except FileNotFoundError:
         return

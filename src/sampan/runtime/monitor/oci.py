@@ -70,10 +70,12 @@ class ConsoleSocket:
 
 
 class Runtime:
-    """`argv` is the program with the arguments of every call (`--root` included)."""
+    """`argv` is the program with the arguments of every call (`--root` included). `program` is
+    the descriptor of what is executed (runtime/sealed.py); -1 is the file at argv's path."""
 
-    def __init__(self, argv: list[str], children: Children) -> None:
+    def __init__(self, argv: list[str], children: Children, program: int = -1) -> None:
         self._argv = [*argv, "--log=/dev/null"]
+        self._file = f"/proc/self/fd/{program}" if program >= 0 else argv[0]
         self._children = children
 
     def call(self, arguments: list[str], fds: tuple[int, ...], done: Callable[[int], None]) -> None:
@@ -81,7 +83,7 @@ class Runtime:
         actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(fds)]
         try:
             pid = os.posix_spawn(
-                self._argv[0],
+                self._file,
                 [*self._argv, *arguments],
                 ENVIRONMENT,
                 file_actions=actions,
@@ -89,6 +91,10 @@ class Runtime:
                 setsigmask=[],
             )
         except OSError as error:
+            if self._file != self._argv[0]:  # memory can't be executed here
+                self._file = self._argv[0]
+                self.call(arguments, fds, done)
+                return
             os.write(fds[2], f"fork/exec {self._argv[0]}: {error.strerror}".encode())
             done(125)
             return

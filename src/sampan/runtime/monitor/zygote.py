@@ -1,10 +1,10 @@
 """The zygote: a small process that forks monitors.
 
 Run by the daemon as `python -I -S .../sampan/runtime/monitor/zygote.py FD`, FD being one end of a
-socket pair. A message is the path of a state folder together with one descriptor, the new
-monitor's first control connection; the answer comes over that one. Everything a monitor needs is
-imported here, before the first fork, and frozen, so that monitors share its memory.
-The zygote ends when the daemon does; the monitors stay.
+socket pair. A message is the path of a state folder together with one or two descriptors: the new
+monitor's first control connection, over which the answer comes, and the OCI runtime's program.
+Everything a monitor needs is imported here, before the first fork, and frozen, so that monitors
+share its memory. The zygote ends when the daemon does; the monitors stay.
 """
 
 import gc
@@ -40,22 +40,24 @@ def serve(channel_fd: int) -> None:
     gc.collect()
     gc.freeze()
     while True:
-        message, ancillary, _, _ = channel.recvmsg(MESSAGE_BYTES, _socket.CMSG_SPACE(4))
+        message, ancillary, _, _ = channel.recvmsg(MESSAGE_BYTES, _socket.CMSG_SPACE(8))
         if not message:
             return
         for _, _, data in ancillary:
-            control = int(_struct.unpack_from("i", data)[0])
+            descriptors = _struct.unpack(f"{len(data) // 4}i", data)
             if os.fork() == 0:
                 try:
                     channel.close()
                     os.setsid()
-                    os.set_inheritable(control, False)
+                    for descriptor in descriptors:
+                        os.set_inheritable(descriptor, False)
                     prctl(PR_SET_NAME, b"sampan-monitor", 0, 0, 0)
                     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-                    main.main(message.decode(), control)
+                    main.main(message.decode(), *descriptors)
                 finally:
                     os._exit(0)
-            os.close(control)
+            for descriptor in descriptors:
+                os.close(descriptor)
 
 
 if __name__ == "__main__":
