@@ -37,6 +37,7 @@ from sampan.store.content import ContentStore
 from sampan.store.images import ImageStore
 from sampan.store.leases import Leases
 from sampan.store.snapshots import Snapshotter
+from sampan.store.unpack import Unpacker
 
 INLINE_ARGUMENT = "BUILDKIT_INLINE_CACHE"
 
@@ -50,6 +51,7 @@ class Builder:
         images: ImageStore,
         content: ContentStore,
         snapshots: Snapshotter,
+        unpacker: Unpacker,
         leases: Leases,
         cache: Cache,
         base_images: BaseImages,
@@ -60,6 +62,7 @@ class Builder:
         self._images = images
         self._content = content
         self._snapshots = snapshots
+        self._unpacker = unpacker
         self._leases = leases
         self._cache = cache
         self._base_images = base_images
@@ -87,6 +90,7 @@ class Builder:
             workspaces = Workspaces(
                 snapshots=self._snapshots,
                 content=self._content,
+                unpacker=self._unpacker,
                 lease=lease,
                 workers=self._workers,
                 scratch=scratch,

@@ -32,10 +32,11 @@ from sampan.errors import InvalidArgument, NotFound
 from sampan.lib import gotime
 from sampan.lib.workers import Workers
 from sampan.oci.digest import Digest
+from sampan.store.image_records import LocalLayer, top_layer
 from sampan.store.images import ImageStore
 from sampan.store.metadata import Documents
 
-_AT, _RESULT = "at:", "result:"
+_AT, _APART, _RESULT = "at:", "apart:", "result:"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +62,10 @@ class Cache(Protocol):
     """Results by content-addressed key. May forget anything at any time."""
 
     async def find(self, key: Key, step: Step) -> Result | None: ...
+
+    async def find_layer(self, apart: str) -> LocalLayer | None:
+        """The layer of a step with this `Key.apart`, whatever state that one continued."""
+        ...
 
     async def why(self, key: Key, step: Step) -> tuple[Reason, ...]:
         """What makes this step another than it was the last time; never empty."""
@@ -101,6 +106,9 @@ class BuildCache:
 
     async def find(self, key: Key, step: Step) -> Result | None:
         return await self._workers.run(self._find, key, step)
+
+    async def find_layer(self, apart: str) -> LocalLayer | None:
+        return await self._workers.run(self._find_layer, apart)
 
     async def why(self, key: Key, step: Step) -> tuple[Reason, ...]:
         return await self._workers.run(self._why, key, step)
@@ -166,7 +174,9 @@ class BuildCache:
         dead = {key for key, entry in entries.items() if entry.image not in alive}
         self.forget(dead)
         for name, body in self._documents.all():
-            lost_place = name.startswith(_AT) and body.decode() not in entries.keys() - dead
+            lost_place = name.startswith((_AT, _APART)) and (
+                body.decode() not in entries.keys() - dead
+            )
             lost_result = name.startswith(_RESULT) and name.removeprefix(_RESULT) not in alive
             unreadable = ":" not in name and name not in entries
             if lost_place or lost_result or unreadable:
@@ -176,19 +186,27 @@ class BuildCache:
     # --- in a worker ------------------------------------------------------------------------
 
     def _find(self, key: Key, step: Step) -> State | None:
+        state = self._used_state(key.digest)
+        if state is not None and step.text:
+            self._note_places(key, step)
+        return state
+
+    def _find_layer(self, apart: str) -> LocalLayer | None:
+        state = self._used_state(self._place(f"{_APART}{apart}"))
+        return None if state is None or state.image is None else top_layer(state.image)
+
+    def _used_state(self, digest: str) -> State | None:
         with self._lock:
-            entry = self.entry(key.digest)
+            entry = self.entry(digest)
             if entry is None:
                 return None
             try:
                 state = State(self._images.get(entry.image))
             except NotFound:
-                self.forget([key.digest])
+                self.forget([digest])
                 return None
-            _, count = self._used.get(key.digest, (0, 0))
-            self._used[key.digest] = (gotime.now_ns(), count + 1)
-        if step.text:
-            self._note_places(key, step)
+            _, count = self._used.get(digest, (0, 0))
+            self._used[digest] = (gotime.now_ns(), count + 1)
         return state
 
     def _note_places(self, key: Key, step: Step) -> None:
@@ -232,6 +250,8 @@ class BuildCache:
                 before=remembered(one.key, one.step),
             )
             bodies[one.key.digest] = msgspec.json.encode(entry)
+            if one.key.apart:
+                bodies[f"{_APART}{one.key.apart}"] = one.key.digest.encode()
             if one.step.text:
                 for place in one.step.places():
                     bodies[f"{_AT}{place}"] = one.key.digest.encode()
@@ -287,6 +307,11 @@ class CacheFrom:
             self._allowed = await self._workers.run(self._chains)
         found = await self._cache.find(key, step)
         return found if found is not None and found.identity in self._allowed else None
+
+    async def find_layer(self, apart: str) -> LocalLayer | None:
+        """Nothing: whose layer it is can't be told from the images named."""
+        del apart
+        return None
 
     async def why(self, key: Key, step: Step) -> tuple[Reason, ...]:
         return await self._cache.why(key, step)

@@ -14,7 +14,6 @@ import base64
 import binascii
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -24,6 +23,7 @@ from sampan.errors import InvalidArgument
 from sampan.oci import image_config
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest
+from sampan.store.image_records import LocalLayer, top_layer
 from sampan.store.images import Image
 
 CONFIG_TYPE = "application/vnd.sampan.buildcache.config.v1+json"
@@ -39,9 +39,11 @@ class BadCacheDocument(InvalidArgument):
 
 class ExportedStep(msgspec.Struct, frozen=True, kw_only=True):
     """`base` is the image that the step continued, empty for scratch; `config` is JSON, byte for
-    byte: its digest is the image's id. The image's layers are those of `base` and `layer`."""
+    byte: its digest is the image's id. The image's layers are those of `base` and `layer`. `apart`:
+    see cache_keys.Key."""
 
     key: str
+    apart: str = ""
     base: str = ""
     config: str
     layer: int | None = None
@@ -51,12 +53,6 @@ class CacheDocument(msgspec.Struct, frozen=True, kw_only=True):
     version: int = _VERSION
     layers: tuple[Descriptor, ...] = ()
     steps: tuple[ExportedStep, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LocalLayer:
-    diff_id: Digest
-    blob: Descriptor
 
 
 def layers_of(steps: Iterable[Made]) -> list[LocalLayer]:
@@ -84,6 +80,7 @@ def document_of(
             continue
         found[step.key.digest] = ExportedStep(
             key=step.key.digest,
+            apart=step.key.apart,
             base=step.key.parts.base,
             config=read(image.id).decode(),
             layer=None if layer is None else numbers[layers[layer.diff_id]],
@@ -93,11 +90,7 @@ def document_of(
 
 def _own_layer(step: Made) -> LocalLayer | None:
     image = step.result.image if isinstance(step.result, State) else None
-    if image is None or not image.layers or not image.spec.history:
-        return None
-    if image.spec.history[-1].empty_layer:
-        return None
-    return LocalLayer(image.spec.rootfs.diff_ids[-1], image.layers[-1])
+    return None if image is None else top_layer(image)
 
 
 def on_the_way_to(result: State, steps: Sequence[Made]) -> list[Made]:

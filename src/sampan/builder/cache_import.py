@@ -14,6 +14,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from sampan.builder.cache import Cache, Made
 from sampan.builder.cache_document import BadCacheDocument, CacheDocument, ExportedStep
 from sampan.builder.cache_keys import Key, Step
@@ -25,7 +27,8 @@ from sampan.lib.workers import Workers
 from sampan.oci import image_config
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest
-from sampan.oci.image_config import ImageSpec
+from sampan.oci.image_config import ImageSpec, RootFS
+from sampan.store.image_records import LocalLayer
 from sampan.store.images import Image, ImageStore
 from sampan.store.leases import Lease, Leases
 from sampan.store.unpack import Unpacker
@@ -52,6 +55,9 @@ class Imported:
 
     def find(self, key: Key) -> ExportedStep | None:
         return next((step for step in self.document.steps if step.key == key.digest), None)
+
+    def find_apart(self, apart: str) -> ExportedStep | None:
+        return next((step for step in self.document.steps if step.apart == apart), None)
 
 
 class CacheWithImports:
@@ -91,6 +97,20 @@ class CacheWithImports:
             return state
         return None
 
+    async def find_layer(self, apart: str) -> LocalLayer | None:
+        found = await self._cache.find_layer(apart)
+        if found is not None:
+            return found
+        for one in self._imports:
+            wanted = one.find_apart(apart)
+            if wanted is None or wanted.layer is None:
+                continue
+            try:
+                return await self._take_layer(one, wanted.config, wanted.layer)
+            except SampanError as error:
+                log.warning("an imported layer is not used: %s", error)
+        return None
+
     async def why(self, key: Key, step: Step) -> tuple[Reason, ...]:
         return await self._cache.why(key, step)
 
@@ -112,6 +132,19 @@ class CacheWithImports:
         with self._leases.hold() as lease:
             here = await source.blobs.fetch(spec, layers, lease)
             return await self._workers.run(self._add, config, spec, here, base, lease)
+
+    async def _take_layer(self, source: Imported, config: str, number: int) -> LocalLayer:
+        """The layer alone: the image below may be unknown here. It's younger than the build, so
+        that the build's own lease covers it."""
+        blob = source.document.layers[number]
+        spec = image_config.decode(config.encode())
+        if not spec.rootfs.diff_ids:
+            raise BadCacheDocument("a step's layer is not in its configuration")
+        rootfs = RootFS(diff_ids=spec.rootfs.diff_ids[-1:])
+        with self._leases.hold() as lease:
+            alone = msgspec.structs.replace(spec, rootfs=rootfs)
+            (here,) = await source.blobs.fetch(alone, [blob], lease)
+        return LocalLayer(rootfs.diff_ids[0], here)
 
     def _base(self, step: ExportedStep, key: Key) -> Image | None:
         if step.base != key.parts.base:

@@ -1,6 +1,7 @@
 """Cache keys: what went into a step, as one digest and, so that a miss can be explained, by name.
 
     key = sha256 over kind, base, parts          base: the identity of the state that it continues
+    apart = sha256 over kind, parts              COPY --link: the layer fits on any base
 
 Everything that can change what comes out is in the digest: arguments, environment, the whole
 configuration (health check and triggers too), platform, content of files. `files` only explain:
@@ -35,10 +36,12 @@ class Parts(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Equal digests: the same inputs."""
+    """Equal digests: the same inputs. `apart` is a key without the state that the step continues:
+    equal ones make equal files. Empty where what is made depends on that state."""
 
     digest: str
     parts: Parts
+    apart: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

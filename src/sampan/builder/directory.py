@@ -7,20 +7,12 @@ in it, so plain names below the root are safe.
 import errno
 import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from sampan.lib.fileentry import entry_of, kind_of
 from sampan.lib.tarstream import CHUNK, Entry, Kind
 
-_KINDS = {
-    stat.S_IFREG: Kind.REGULAR,
-    stat.S_IFDIR: Kind.DIRECTORY,
-    stat.S_IFLNK: Kind.SYMLINK,
-    stat.S_IFCHR: Kind.CHARACTER,
-    stat.S_IFBLK: Kind.BLOCK_DEVICE,
-    stat.S_IFIFO: Kind.FIFO,
-}
 _COPIED_XATTRS = ("security.capability", "user.")
 
 
@@ -37,19 +29,14 @@ class DirectoryTree:
             found = os.lstat(full)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        kind = _KINDS.get(stat.S_IFMT(found.st_mode))
+        kind = kind_of(found)
         if kind is None:
             return None
-        return Entry(
-            name=path,
-            kind=kind,
-            mode=stat.S_IMODE(found.st_mode),
-            uid=found.st_uid,
-            gid=found.st_gid,
-            size_bytes=found.st_size if kind is Kind.REGULAR else 0,
-            mtime_ns=found.st_mtime_ns,
+        return entry_of(
+            path,
+            found,
+            kind,
             link=os.readlink(full) if kind is Kind.SYMLINK else "",  # noqa: PTH115 - hot
-            device=(os.major(found.st_rdev), os.minor(found.st_rdev)),
             xattrs=_xattrs(full) if kind in {Kind.REGULAR, Kind.DIRECTORY} else {},
         )
 

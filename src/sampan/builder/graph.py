@@ -10,11 +10,12 @@ The first input of a vertex is the state that it continues; the others are what 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sampan.builder.cache_keys import Key
 from sampan.builder.dockerfile.source import SourceRange
 from sampan.builder.progress import Emit, StepStarted
+from sampan.store.image_records import LocalLayer
 
 
 class Result(Protocol):
@@ -36,6 +37,18 @@ class Op(Protocol):
 
     async def run(self, inputs: Sequence[Result], emit: Emit) -> Result:
         """Make the result. Cancelled or failed, it leaves nothing behind."""
+        ...
+
+
+@runtime_checkable
+class LayerOp(Op, Protocol):
+    """An operation with keys that have `apart`: its layer is the same on whatever it is put."""
+
+    async def put_on(self, inputs: Sequence[Result], layer: LocalLayer) -> Result:
+        """The result of `run`, with a layer that was made on another state.
+
+        Called after `key`. Raises NotFound if the layer has gone meanwhile.
+        """
         ...
 
 

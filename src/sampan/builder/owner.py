@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sampan.errors import InvalidArgument
-from sampan.linux import mounts
+from sampan.linux.beneath import open_regular_beneath
 
 _FILE_LIMIT = 8 << 20
 _MAX_ID = (1 << 31) - 1
@@ -60,7 +60,7 @@ def _look_up(root: Path, path: str, name: str) -> int | None:
 
 def _lines(root: Path, path: str) -> Iterator[list[str]]:
     try:
-        descriptor = mounts.open_regular_beneath(root, path)
+        descriptor = open_regular_beneath(root, path)
     except OSError:
         return
     with os.fdopen(descriptor, "rb") as source:

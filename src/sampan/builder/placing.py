@@ -23,7 +23,7 @@ from sampan.builder.selection import Selected
 from sampan.builder.trees import Tree
 from sampan.errors import InvalidArgument
 from sampan.lib.tarstream import BLOCK, CorruptTar, Entry, Kind, TarReader
-from sampan.linux import mounts
+from sampan.linux.beneath import make_dirs_beneath, resolve_beneath
 from sampan.store.apply import plain_extract
 from sampan.store.decompress import Compression, CorruptCompression, decompressed
 from sampan.store.extractor import BadEntry, DirectoryInTheWay, Extractor
@@ -94,7 +94,7 @@ def _place_one(
 ) -> None:
     into_folder = placement.destination.endswith("/")
     if one.merges:
-        is_new = not mounts.resolve_beneath(root, placement.destination).exists()
+        is_new = not resolve_beneath(root, placement.destination).exists()
         folder = _folder(root, placement.destination, owner)
         if is_new and one.path and not one.above:
             folder.chmod(placement.mode_of(one.entry))
@@ -106,7 +106,7 @@ def _place_one(
         into = "/" + str(folder.relative_to(root))
         plain_extract(source, root, into=into, owner=owner, keep_directories=True)
         return
-    target = mounts.resolve_beneath(root, placement.destination)
+    target = resolve_beneath(root, placement.destination)
     if into_folder or target.is_dir():
         target = _folder(root, placement.destination, owner) / one.name
     target = _through_links(root, target)
@@ -115,14 +115,14 @@ def _place_one(
 
 
 def _folder(root: Path, destination: str, owner: tuple[int, int] | None) -> Path:
-    folder = mounts.resolve_beneath(root, destination)
+    folder = resolve_beneath(root, destination)
     _make_parents(root, folder, owner)
     return folder
 
 
 def _make_parents(root: Path, folder: Path, owner: tuple[int, int] | None) -> None:
     path = "/" + str(folder.relative_to(root))
-    mounts.make_dirs_beneath(root, path, owner=owner or (0, 0))
+    make_dirs_beneath(root, path, owner=owner or (0, 0))
 
 
 def _through_links(root: Path, target: Path) -> Path:
@@ -132,7 +132,7 @@ def _through_links(root: Path, target: Path) -> Path:
             return target
     except (FileNotFoundError, NotADirectoryError):
         return target
-    real = mounts.resolve_beneath(root, "/" + str(target.relative_to(root)))
+    real = resolve_beneath(root, "/" + str(target.relative_to(root)))
     return real if real.exists() else target
 
 

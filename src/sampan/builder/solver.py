@@ -11,13 +11,15 @@ early. What they tell is held back until their step has started.
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 from sampan.builder import progress
 from sampan.builder.cache import Cache, Made
 from sampan.builder.cache_keys import Key, Step
-from sampan.builder.graph import Result, Vertex
+from sampan.builder.graph import LayerOp, Op, Result, Vertex
 from sampan.builder.progress import Changed, Emit, Reason
+from sampan.errors import NotFound
 
 _NOWHERE = Step()
 
@@ -78,32 +80,47 @@ class Solver:
         for other in vertex.inputs[1:]:
             inputs.append(await self.solve(other, emit))  # noqa: PERF401 - begun already
         key = await vertex.op.key(inputs)
-        result = await self._found(key, emit, step, use_cache=use_cache)
-        is_new = result is None
+        result = None
+        if key is not None and not use_cache:
+            emit(progress.CacheMissed((Reason(Changed.NO_CACHE),)))
+        elif key is not None:
+            result = await self._found(key, step) or await self._put_on(
+                vertex.op, inputs, key, step
+            )
+            missed = () if result else await self._cache.why(key, step)
+            emit(progress.CacheMissed(missed) if missed else progress.CacheUsed())
         if result is None:
             result = await vertex.op.run(inputs, emit)
-        if key is not None:
-            made = Made(key, step, result)
-            self.steps.append(made)
-            self._made += [made] if is_new else []
+            self._note(key, step, result)
         if vertex.shows_result:
             emit(progress.StepResult(result.identity))
         return result
 
-    async def _found(
-        self, key: Key | None, emit: Emit, step: Step, *, use_cache: bool
-    ) -> Result | None:
-        if key is None:
-            return None
-        if not use_cache:
-            emit(progress.CacheMissed((Reason(Changed.NO_CACHE),)))
-            return None
+    async def _found(self, key: Key, step: Step) -> Result | None:
         result = await self._cache.find(key, step)
         if result is not None:
-            emit(progress.CacheUsed())
-        else:
-            emit(progress.CacheMissed(await self._cache.why(key, step)))
+            self.steps.append(Made(key, step, result))
         return result
+
+    async def _put_on(
+        self, op: Op, inputs: Sequence[Result], key: Key, step: Step
+    ) -> Result | None:
+        """With the layer that the step made on another state; None: there is none."""
+        layer = await self._cache.find_layer(key.apart) if key.apart else None
+        if layer is None or not isinstance(op, LayerOp):
+            return None
+        try:
+            result = await op.put_on(inputs, layer)
+        except NotFound:
+            return None
+        self._note(key, step, result)
+        return result
+
+    def _note(self, key: Key | None, step: Step, result: Result) -> None:
+        if key is not None:
+            made = Made(key, step, result)
+            self.steps.append(made)
+            self._made.append(made)
 
 
 class _Held:

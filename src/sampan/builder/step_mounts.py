@@ -39,6 +39,7 @@ from sampan.errors import InvalidArgument, NotFound
 from sampan.lib.cleanup import shielded
 from sampan.lib.tarstream import Kind
 from sampan.linux import mounts
+from sampan.linux.beneath import open_beneath
 
 _AGENT_VARIABLE = "SSH_AUTH_SOCK"
 _SECRET_LIMIT_BYTES = 500 << 10  # as BuildKit
@@ -254,7 +255,7 @@ def _hold(root: Path, path: str, own: Path) -> Path:
     if not path.strip("/"):
         return root
     try:
-        held = mounts.open_beneath(root, path, os.O_PATH)
+        held = open_beneath(root, path, os.O_PATH)
     except OSError as error:
         raise SourceNotThere(path.strip("/")) from error
     try:

@@ -26,13 +26,16 @@ from sampan.lib.cleanup import shielded
 from sampan.lib.ids import random_id
 from sampan.lib.workers import Workers
 from sampan.linux import mounts
+from sampan.linux.beneath import open_target_beneath, resolve_beneath
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.mediatypes import DOCKER_LAYER
 from sampan.store.content import ContentStore
 from sampan.store.diff import write_layer
 from sampan.store.extractor import OPAQUE_XATTR
+from sampan.store.image_records import LocalLayer
 from sampan.store.leases import Lease
 from sampan.store.snapshots import SnapshotKey, SnapshotNotFound, Snapshotter
+from sampan.store.unpack import Unpacker
 
 
 class Workspace:
@@ -69,7 +72,7 @@ class Workspace:
             return
         folder = self._owner.make_directory("stubs-")
         for path, is_directory in missing:
-            inside = "/" + str(mounts.resolve_beneath(self.path, path).relative_to(self.path))
+            inside = "/" + str(resolve_beneath(self.path, path).relative_to(self.path))
             _make_stub(folder, inside, is_directory=is_directory)
         mounts.unmount(self.path)
         self._mount((str(folder), *self._below))
@@ -79,7 +82,8 @@ class Workspace:
 
     def _mount(self, below: tuple[str, ...]) -> None:
         self._below = below
-        wanted = self._owner.snapshots.mounts(self.key)
+        # volatile: a step of a crashed build is swept, a finished one's layer is synced
+        wanted = self._owner.snapshots.mounts(self.key, volatile=True)
         if below:
             # Mount points that the runtime needs and an image may lack come from under its layers,
             # so that they don't end up in the step's layer.
@@ -120,15 +124,15 @@ class Workspace:
 
 
 def _exists(root: Path, path: str) -> bool:
-    return os.path.lexists(mounts.resolve_beneath(root, path))
+    return os.path.lexists(resolve_beneath(root, path))
 
 
 def _make_stub(root: Path, path: str, *, is_directory: bool) -> list[str]:
     """Returns the paths that were made, relative, outermost first."""
-    parts = mounts.resolve_beneath(root, path).relative_to(root).parts
+    parts = resolve_beneath(root, path).relative_to(root).parts
     paths = ["/".join(parts[: length + 1]) for length in range(len(parts))]
     made = [one for one in paths if not os.path.lexists(root / one)]
-    os.close(mounts.open_target_beneath(root, path, directory=is_directory))
+    os.close(open_target_beneath(root, path, directory=is_directory))
     return made
 
 
@@ -170,7 +174,7 @@ def _empty(upper: Path, path: str) -> None:
 
     The step may have planted links, so the path is resolved as if chrooted to the layer.
     """
-    folder = mounts.resolve_beneath(upper, path)
+    folder = resolve_beneath(upper, path)
     if folder == upper or not folder.is_dir():
         return
     for entry in folder.iterdir():
@@ -191,6 +195,7 @@ class Workspaces:
         *,
         snapshots: Snapshotter,
         content: ContentStore,
+        unpacker: Unpacker,
         lease: Lease,
         workers: Workers,
         scratch: Path,
@@ -198,6 +203,7 @@ class Workspaces:
     ) -> None:
         self.snapshots = snapshots
         self.content = content
+        self.unpacker = unpacker
         self.lease = lease
         self.workers = workers
         self.epoch_ns = epoch_ns
@@ -232,6 +238,21 @@ class Workspaces:
         """A committed snapshot has another name by now."""
         with suppress(SnapshotNotFound):
             self.snapshots.remove(key)
+
+    async def restack(self, state: State, layer: LocalLayer) -> NewLayer:
+        """A finished layer, put over `state`. Raises NotFound if its blob isn't here any more."""
+        return await self.workers.run(self._restack, state, layer)
+
+    def _restack(self, state: State, layer: LocalLayer) -> NewLayer:
+        self.lease.add_content(layer.blob.digest)
+        image = state.image
+        diff_ids = image.spec.rootfs.diff_ids if image is not None else ()
+        below = image.layers if image is not None else ()
+        self.unpacker.ensure_unpacked(
+            (*diff_ids, layer.diff_id), (*below, layer.blob), lease=self.lease
+        )
+        size_bytes = self.snapshots.usage(next_chain(state, layer.diff_id)).size_bytes
+        return NewLayer(layer.diff_id, layer.blob, size_bytes)
 
     @asynccontextmanager
     async def readable(self, state: State) -> AsyncIterator[DirectoryTree]:

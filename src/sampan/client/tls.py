@@ -16,7 +16,20 @@ from sampan.client.errors import ConnectFailed, UnusableFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sampan.client.transport import TlsFiles
+    from typing import Protocol
+
+    class TlsFiles(Protocol):
+        """Paths; `verify` checks the engine's certificate."""
+
+        @property
+        def ca(self) -> str: ...
+        @property
+        def certificate(self) -> str: ...
+        @property
+        def key(self) -> str: ...
+        @property
+        def verify(self) -> bool: ...
+
 
 _CHUNK = 65536
 

@@ -22,12 +22,8 @@ from sampan.compose.parallel import UNLIMITED, Step, run_steps
 from sampan.compose.progress import Progress, Reporter, container_subject
 from sampan.compose.references import hash_of, resolved
 from sampan.compose.resources import network_body, volume_body
-from sampan.compose.translate import (
-    Inherited,
-    Surroundings,
-    create_body,
-    image_name,
-)
+from sampan.compose.surroundings import Inherited, Surroundings
+from sampan.compose.translate import create_body, image_name
 from sampan.errors import SampanError
 from sampan.lib.records import Record
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sampan.compose.attributes import NetworkAttachment
     from sampan.compose.model import Project, Service
-    from sampan.compose.translate import Surroundings
+    from sampan.compose.surroundings import Surroundings
 
 Json = dict[str, Any]  # a request's body: the engine's API, not ours
 

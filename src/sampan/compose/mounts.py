@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sampan.compose.attributes import BindOptions, FileReference, VolumeMount
     from sampan.compose.model import FileObject, Project, Service
-    from sampan.compose.translate import Inherited
+    from sampan.compose.surroundings import Inherited
 
 Json = dict[str, Any]  # a request's body: the engine's API, not ours
 BIND, VOLUME, TMPFS, IMAGE = "bind", "volume", "tmpfs", "image"

@@ -14,7 +14,8 @@ from sampan.compose.decode import decode
 from sampan.compose.model import Project, Service
 from sampan.compose.port_spec import parse_ports
 from sampan.compose.shellwords import split
-from sampan.compose.translate import Json, Surroundings, create_body
+from sampan.compose.surroundings import Surroundings
+from sampan.compose.translate import Json, create_body
 from sampan.compose.volume_spec import parse_volume
 from sampan.lib.records import Record, replace
 

@@ -125,10 +125,11 @@ class _Maker:
         existing = self._observed.of_service(service.name)
         reasons = {container.id: self._reason(service, container) for container in existing}
         existing.sort(key=lambda container: (bool(reasons[container.id]), container.number))
-        for container in existing[wanted:]:
-            self.actions.append(_remove(container, f"the service is scaled to {wanted}"))
+        scaled = f"the service is scaled to {wanted}"
+        removals = [_remove(container, scaled) for container in existing[wanted:]]
+        self.actions += removals
         for container in existing[:wanted]:
-            self._add_existing(service, container, reasons[container.id])
+            self._add_existing(service, container, reasons[container.id], ids(removals))
         highest = max((container.number for container in existing), default=0)
         for number in range(highest + 1, highest + 1 + wanted - len(existing)):
             name = container_name(self._project, service, number)
@@ -145,13 +146,22 @@ class _Maker:
             return "recreation is forced"
         return self._difference.reason(service, container)
 
-    def _add_existing(self, service: Service, container: ObservedContainer, reason: str) -> None:
+    def _add_existing(
+        self,
+        service: Service,
+        container: ObservedContainer,
+        reason: str,
+        removals: frozenset[str],
+    ) -> None:
         name = container_name(self._project, service, container.number)
         if reason:
             self._make(service, Kind.RECREATE, name, reason, container=container)
             return
         if _is_interim(container.name, name):
-            self._act(Kind.RENAME, name, "a replacement was broken off", container)
+            reason = "a replacement was broken off"
+            rename = self._act(Kind.RENAME, name, reason, container)
+            # the one that it replaces may still be there, with the name
+            self.actions[-1] = replace(rename, after=removals)
         kept = self._act(Kind.KEEP, name, f"it is up to date and {container.state}", container)
         self._kept.setdefault(service.name, []).append(kept)
 

@@ -5,7 +5,7 @@ image, volumes to carry over) comes in as `Surroundings`. Keys that can't be hon
 swarm or on this engine are refused here with their name.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sampan.compose.endpoints import endpoints, legacy_links
@@ -13,40 +13,11 @@ from sampan.compose.labels import REPLACE, container_labels
 from sampan.compose.limits import blkio, device_requests, devices, limits, ulimits
 from sampan.compose.model import Project, Service
 from sampan.compose.mounts import Mounts, translate_mounts
+from sampan.compose.surroundings import Surroundings
 from sampan.errors import Unsupported
-from sampan.lib.records import Record
 
 Json = dict[str, Any]  # a request's body: the engine's API, not ours
 NONE_MODE = "none"
-
-
-class Inherited(Record, frozen=True, kw_only=True):
-    """A volume of the container that is replaced: `source` is its name, or a host path."""
-
-    target: str
-    type: str
-    source: str
-    read_only: bool = False
-
-
-class Surroundings(Record, frozen=True, kw_only=True):
-    """What a body depends on besides the project.
-
-    `links` are names of containers by service. `image` is the image's id, `image_volumes` the
-    paths it declares. `replaces` names the container whose place this one takes, `slug` marks a
-    one-off one; `aliases`: whether the service's names on its networks lead to it.
-    """
-
-    number: int = 1
-    slug: str = ""
-    name: str = ""
-    config_hash: str = ""
-    image: str = ""
-    image_volumes: frozenset[str] = frozenset()
-    inherited: Sequence[Inherited] = ()
-    links: Mapping[str, Sequence[str]] = {}
-    replaces: str = ""
-    aliases: bool = True
 
 
 class NotHonoured(Unsupported):

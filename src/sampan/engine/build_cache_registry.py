@@ -14,7 +14,6 @@ from sampan.builder.cache_document import (
     CONFIG_TYPE,
     MAX_BYTES,
     CacheDocument,
-    LocalLayer,
     decode,
     inline_document,
 )
@@ -22,7 +21,6 @@ from sampan.builder.cache_import import Imported
 from sampan.engine.images.fetch_layers import LayerFetcher
 from sampan.engine.images.layers import LayersHere
 from sampan.engine.images.push_layers import LayerPusher
-from sampan.engine.images.push_layers import LocalLayer as PushedLayer
 from sampan.engine.images.pushed_blobs import PushedBlobs
 from sampan.lib.workers import Workers
 from sampan.oci import manifest as manifests
@@ -38,6 +36,7 @@ from sampan.registry.keychain import Credentials
 from sampan.registry.pusher import BlobPusher
 from sampan.registry.resolver import Resolver, fetch_manifest, fetch_small
 from sampan.store.content import ContentStore
+from sampan.store.image_records import LocalLayer
 from sampan.store.leases import Lease
 
 Encoded = Callable[[Mapping[str, Descriptor]], bytes]
@@ -84,8 +83,7 @@ class RegistryCaches:
 
         async def send(layer: LocalLayer) -> None:
             async with limit:
-                local = PushedLayer(layer.diff_id, layer.blob)
-                sent[layer.diff_id] = await layer_pusher.push(local, _silent, _silent)
+                sent[layer.diff_id] = await layer_pusher.push(layer, _silent, _silent)
 
         async with asyncio.TaskGroup() as group:
             for layer in layers:

@@ -17,7 +17,7 @@ from sampan.lib.git import Git, GitFailed
 from sampan.lib.git import GitMissing as ProgramMissing
 from sampan.lib.ids import random_id
 from sampan.lib.workers import Workers
-from sampan.linux import mounts
+from sampan.linux.beneath import resolve_beneath
 
 _SHALLOW = ("--depth", "1")
 _NOT_SHALLOW = "does not support shallow"
@@ -119,7 +119,7 @@ def _finish(repository: Path, subdir: str, keep_git_dir: bool) -> Path:
                 names.remove(".git")
             if ".git" in files:  # a submodule's, which only says where its repository is
                 Path(folder, ".git").unlink()
-    found = mounts.resolve_beneath(repository, subdir)
+    found = resolve_beneath(repository, subdir)
     if not found.is_dir():
         raise SubdirMissing(subdir)
     return found

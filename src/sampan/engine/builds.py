@@ -220,6 +220,7 @@ class Builds:
             images=self._images,
             content=self._content,
             snapshots=self._snapshots,
+            unpacker=self._unpacker,
             leases=self._leases,
             cache=cache,
             base_images=bases,
@@ -236,6 +237,7 @@ class Builds:
                 workspaces = Workspaces(
                     snapshots=self._snapshots,
                     content=self._content,
+                    unpacker=self._unpacker,
                     lease=lease,
                     workers=self._workers,
                     scratch=scratch,

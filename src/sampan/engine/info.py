@@ -63,7 +63,8 @@ class Tally:
 class EngineFacts:
     """The instance: what its configuration and its mechanisms came to.
 
-    `component_versions`: programs beside the engine (`crun` -> "1.8.1"), for /version.
+    `component_versions`: programs beside the engine (`crun` -> "1.8.1"), for /version, as are the
+    source (`commit`) and the time (`built`, RFC 3339) of this program.
     """
 
     engine_id: str
@@ -79,6 +80,8 @@ class EngineFacts:
     runtimes: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     default_runtime: str = "crun"
     component_versions: Mapping[str, str] = field(default_factory=dict)
+    commit: str = ""
+    built: str = ""
     init_binary: str = ""
     labels: Sequence[str] = ()
     insecure_registries: Sequence[str] = ()
@@ -156,7 +159,9 @@ class SystemInfo:
         details = {
             "ApiVersion": str(MAXIMUM),
             "Arch": host.go_arch,
+            "BuildTime": self._facts.built,
             "Experimental": "false",
+            "GitCommit": self._facts.commit,
             "GoVersion": python,
             "KernelVersion": host.kernel,
             "MinAPIVersion": str(MINIMUM),
@@ -173,6 +178,8 @@ class SystemInfo:
             Version=REPORTED_VERSION,
             ApiVersion=str(MAXIMUM),
             MinAPIVersion=str(MINIMUM),
+            GitCommit=self._facts.commit,
+            BuildTime=self._facts.built,
             GoVersion=python,
             Os="linux",
             Arch=host.go_arch,

@@ -5,7 +5,6 @@ them are asked through `ContainerNames`. Connecting and disconnecting containers
 `engine.containers.connect`.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -193,8 +192,8 @@ def _matches(network: Network, filters: Filters, used: Mapping[str, Sequence[str
         if filters.boolean("dangling") != dangling:
             return False
     return (
-        _any_contains(filters, "name", network.name)
-        and _any_contains(filters, "id", network.id)
+        filters.match_pattern("name", network.name)
+        and filters.match_pattern("id", network.id)
         and filters.match_exact("driver", network.driver)
         and filters.match_exact("scope", network.scope)
         and filters.match_labels(network.labels)
@@ -207,16 +206,3 @@ def _type_matches(network: Network, wanted: Sequence[str]) -> bool:
         if value not in {"builtin", "custom"}:
             raise InvalidFilter("type", value)
     return kind in wanted
-
-
-def _any_contains(filters: Filters, key: str, value: str) -> bool:
-    if key not in filters:
-        return True
-    for pattern in filters.get(key):
-        try:
-            if re.search(pattern, value):
-                return True
-        except re.error:
-            if pattern in value:
-                return True
-    return False

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Iterator
 from typing import Self
 
-from sampan.linux import rtmessages
+from sampan.linux import rtmessages, rtroutes
 from sampan.linux.rtmessages import DONE, DUMP, ERROR, HEADER, NetlinkError, Request
 
 _SOL_NETLINK = 270
@@ -99,18 +99,18 @@ class Netlink:
             raise NetlinkError(errno.ENODEV, f"no network interface {name}")
         return found
 
-    def addresses(self, index: int | None = None) -> list[tuple[int, rtmessages.Interface]]:
+    def addresses(self, index: int | None = None) -> list[tuple[int, rtroutes.Interface]]:
         """(interface's index, address) pairs, of one interface or of all."""
-        parsed = map(rtmessages.parse_address, self.ask(rtmessages.get_addresses()))
+        parsed = map(rtroutes.parse_address, self.ask(rtroutes.get_addresses()))
         return [entry for entry in parsed if entry and index in {None, entry[0]}]
 
-    def routes(self, version: int = 4) -> list[rtmessages.Route]:
+    def routes(self, version: int = 4) -> list[rtroutes.Route]:
         """The unicast routes of the main table; the default one has prefix length 0."""
-        parsed = map(rtmessages.parse_route, self.ask(rtmessages.get_routes(version)))
+        parsed = map(rtroutes.parse_route, self.ask(rtroutes.get_routes(version)))
         return [route for route in parsed if route]
 
-    def claimed(self, version: int = 4) -> list[rtmessages.Net]:
+    def claimed(self, version: int = 4) -> list[rtroutes.Net]:
         """Destinations that any routing table knows, but for defaults (and halves of one)."""
-        bodies = self.ask(rtmessages.get_routes(version))
-        parsed = (rtmessages.parse_route(body, claims=True) for body in bodies)
+        bodies = self.ask(rtroutes.get_routes(version))
+        parsed = (rtroutes.parse_route(body, claims=True) for body in bodies)
         return [way.destination for way in parsed if way and way.destination.prefixlen > 1]

@@ -10,8 +10,8 @@ import json
 from typing import Any, Self
 
 from sampan.errors import Internal, Unsupported
+from sampan.lib.needs import NFTABLES
 
-_LIBRARY = "libnftables.so.1"
 _JSON, _HANDLE = 1 << 4, 1 << 3  # NFT_CTX_OUTPUT_JSON, NFT_CTX_OUTPUT_HANDLE
 
 
@@ -25,11 +25,10 @@ class RulesetRefused(Internal):
 
 def _load() -> ctypes.CDLL:
     try:
-        library = ctypes.CDLL(_LIBRARY)
+        library = ctypes.CDLL(NFTABLES.library)
     except OSError as error:
         raise Unsupported(
-            f"{_LIBRARY} is missing: published ports and NAT need it",
-            hint="install the package libnftables1 (Debian, Ubuntu) or nftables-libs",
+            f"{NFTABLES.library} is missing: {NFTABLES.why} need it", hint=NFTABLES.hint()
         ) from error
     library.nft_ctx_new.restype = ctypes.c_void_p
     library.nft_ctx_new.argtypes = [ctypes.c_uint32]

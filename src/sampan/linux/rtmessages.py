@@ -1,4 +1,4 @@
-"""The messages of rtnetlink, built and taken apart: pure functions over bytes.
+"""Messages of rtnetlink about links, built and taken apart: pure functions over bytes.
 
 Constants are from <linux/rtnetlink.h>, <linux/if_link.h> and <linux/if_addr.h>. A `Request` is
 sent by `netlink.Netlink.execute`.
@@ -9,26 +9,10 @@ import socket
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import (
-    IPv4Address,
-    IPv4Interface,
-    IPv4Network,
-    IPv6Address,
-    IPv6Interface,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
-
-Address = IPv4Address | IPv6Address
-Interface = IPv4Interface | IPv6Interface
-Net = IPv4Network | IPv6Network
 
 _NEWLINK, _DELLINK, _GETLINK, _SETLINK = 16, 17, 18, 19
-_NEWADDR, _DELADDR, _GETADDR = 20, 21, 22
-_NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
 REQUEST, ACK, DUMP = 1, 4, 0x300  # NLM_F_*
-_REPLACE, _EXCL, _CREATE = 0x100, 0x200, 0x400
+REPLACE, EXCL, CREATE = 0x100, 0x200, 0x400
 ERROR, DONE = 2, 3  # NLMSG_*
 
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
@@ -39,18 +23,10 @@ _IPVLAN_MODE, _IPVLAN_FLAGS = 1, 2
 _BRPORT_MODE, _BRPORT_ISOLATED = 4, 33  # IFLA_BRPORT_MODE is hairpin
 _BR_MCAST_SNOOPING = 23
 _IFF_UP = 1
-_IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
-_IFA_F_NODAD = 0x02
-_RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
-_RT_TABLE_MAIN, _RTPROT_BOOT, _SCOPE_UNIVERSE, _SCOPE_LINK, _RTN_UNICAST = 254, 3, 0, 253, 1
-_RTN_CLAIMS = frozenset({1, 6, 7, 8})  # unicast, blackhole, unreachable, prohibit
-_RT_TABLE_LOCAL = 255
 _NLA_NESTED = 0x8000
 
 HEADER = struct.Struct("=IHHII")
 _IFINFO = struct.Struct("=BxHiII")
-_IFADDR = struct.Struct("=BBBBI")
-_RTMSG = struct.Struct("=BBBBBBBBI")
 
 
 class NetlinkError(OSError):
@@ -67,13 +43,6 @@ class Link:
     mac: str
     mtu: int
     far_index: int = 0  # of what it is a face of, or the other end of a pair
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    destination: Net
-    gateway: Address | None
-    index: int  # of the interface
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,20 +101,20 @@ class Request:
         return HEADER.pack(length, self.kind, self.flags | REQUEST, sequence, 0) + self.body
 
 
-def _attr(kind: int, data: bytes) -> bytes:
+def attr(kind: int, data: bytes) -> bytes:
     return struct.pack("=HH", len(data) + 4, kind) + data + b"\0" * (-len(data) % 4)
 
 
 def _nest(kind: int, *parts: bytes) -> bytes:
-    return _attr(kind | _NLA_NESTED, b"".join(parts))
+    return attr(kind | _NLA_NESTED, b"".join(parts))
 
 
 def _text(kind: int, text: str) -> bytes:
-    return _attr(kind, text.encode() + b"\0")
+    return attr(kind, text.encode() + b"\0")
 
 
-def _u32(kind: int, value: int) -> bytes:
-    return _attr(kind, struct.pack("=I", value))
+def u32(kind: int, value: int) -> bytes:
+    return attr(kind, struct.pack("=I", value))
 
 
 def _mac(text: str) -> bytes:
@@ -162,25 +131,21 @@ def attributes(data: bytes, offset: int = 0) -> Iterator[tuple[int, bytes]]:
         offset += (length + 3) & ~3
 
 
-def _family(version: int) -> int:
-    return socket.AF_INET if version == 4 else socket.AF_INET6
-
-
 def set_up(index: int, *, up: bool = True) -> Request:
     body = _IFINFO.pack(socket.AF_UNSPEC, 0, index, _IFF_UP if up else 0, _IFF_UP)
     return Request(_SETLINK, ACK, body)
 
 
 def set_master(index: int, master: int) -> Request:
-    body = _IFINFO.pack(socket.AF_UNSPEC, 0, index, 0, 0) + _u32(_IFLA_MASTER, master)
+    body = _IFINFO.pack(socket.AF_UNSPEC, 0, index, 0, 0) + u32(_IFLA_MASTER, master)
     return Request(_SETLINK, ACK, body)
 
 
 def bridge_port(name: str, *, hairpin: bool, isolated: bool = False) -> Request:
     """Options of a bridge's port; an isolated one talks to the bridge itself only."""
-    options = _attr(_BRPORT_MODE, bytes([hairpin]))
+    options = attr(_BRPORT_MODE, bytes([hairpin]))
     if isolated:
-        options += _attr(_BRPORT_ISOLATED, b"\1")
+        options += attr(_BRPORT_ISOLATED, b"\1")
     info = _text(_INFO_SLAVE_KIND, "bridge") + _nest(_INFO_SLAVE_DATA, options)
     body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + _text(_IFLA_IFNAME, name)
     return Request(_NEWLINK, ACK, body + _nest(_IFLA_LINKINFO, info))
@@ -193,36 +158,36 @@ def create_bridge(name: str, *, mac: str = "", mtu: int = 0, snooping: bool = Tr
     """
     body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, _IFF_UP, _IFF_UP) + _text(_IFLA_IFNAME, name)
     if mac:
-        body += _attr(_IFLA_ADDRESS, _mac(mac))
+        body += attr(_IFLA_ADDRESS, _mac(mac))
     if mtu:
-        body += _u32(_IFLA_MTU, mtu)
-    data = b"" if snooping else _nest(_INFO_DATA, _attr(_BR_MCAST_SNOOPING, b"\0"))
+        body += u32(_IFLA_MTU, mtu)
+    data = b"" if snooping else _nest(_INFO_DATA, attr(_BR_MCAST_SNOOPING, b"\0"))
     body += _nest(_IFLA_LINKINFO, _text(_INFO_KIND, "bridge") + data)
-    return Request(_NEWLINK, ACK | _CREATE | _EXCL, body)
+    return Request(_NEWLINK, ACK | CREATE | EXCL, body)
 
 
 def create_veth(veth: Veth) -> Request:
     """Both ends in one message: the near one up and in its bridge, the far one still down."""
-    mtu = _u32(_IFLA_MTU, veth.mtu) if veth.mtu else b""
+    mtu = u32(_IFLA_MTU, veth.mtu) if veth.mtu else b""
     peer = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + _text(_IFLA_IFNAME, veth.peer) + mtu
-    peer += _attr(_IFLA_ADDRESS, _mac(veth.peer_mac)) + _u32(_IFLA_NET_NS_FD, veth.peer_netns)
-    data = _nest(_INFO_DATA, _attr(_VETH_INFO_PEER, peer))
+    peer += attr(_IFLA_ADDRESS, _mac(veth.peer_mac)) + u32(_IFLA_NET_NS_FD, veth.peer_netns)
+    data = _nest(_INFO_DATA, attr(_VETH_INFO_PEER, peer))
     body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, _IFF_UP, _IFF_UP) + _text(_IFLA_IFNAME, veth.name)
-    body += mtu + _u32(_IFLA_MASTER, veth.master)
+    body += mtu + u32(_IFLA_MASTER, veth.master)
     body += _nest(_IFLA_LINKINFO, _text(_INFO_KIND, "veth") + data)
-    return Request(_NEWLINK, ACK | _CREATE | _EXCL, body)
+    return Request(_NEWLINK, ACK | CREATE | EXCL, body)
 
 
 def create_veth_pair(name: str, peer: str) -> list[Request]:
     """Both ends here, both up (which an end without the other can't be): what one sends the
     other gets."""
     far = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + _text(_IFLA_IFNAME, peer)
-    data = _nest(_INFO_DATA, _attr(_VETH_INFO_PEER, far))
+    data = _nest(_INFO_DATA, attr(_VETH_INFO_PEER, far))
     near = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + _text(_IFLA_IFNAME, name)
     near += _nest(_IFLA_LINKINFO, _text(_INFO_KIND, "veth") + data)
     up = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, _IFF_UP, _IFF_UP)
     return [
-        Request(_NEWLINK, ACK | _CREATE | _EXCL, near),
+        Request(_NEWLINK, ACK | CREATE | EXCL, near),
         *(Request(_SETLINK, ACK, up + _text(_IFLA_IFNAME, end)) for end in (name, peer)),
     ]
 
@@ -230,90 +195,41 @@ def create_veth_pair(name: str, peer: str) -> list[Request]:
 def create_macvlan(link: Macvlan) -> Request:
     """Made in the namespace where it belongs; still down."""
     body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + _text(_IFLA_IFNAME, link.name)
-    body += _u32(_IFLA_LINK, link.parent) + _u32(_IFLA_NET_NS_FD, link.netns)
-    body += _attr(_IFLA_ADDRESS, _mac(link.mac))
+    body += u32(_IFLA_LINK, link.parent) + u32(_IFLA_NET_NS_FD, link.netns)
+    body += attr(_IFLA_ADDRESS, _mac(link.mac))
     if link.mtu:
-        body += _u32(_IFLA_MTU, link.mtu)
-    data = _nest(_INFO_DATA, _u32(_MACVLAN_MODE, MACVLAN_MODES[link.mode]))
+        body += u32(_IFLA_MTU, link.mtu)
+    data = _nest(_INFO_DATA, u32(_MACVLAN_MODE, MACVLAN_MODES[link.mode]))
     body += _nest(_IFLA_LINKINFO, _text(_INFO_KIND, "macvlan") + data)
-    return Request(_NEWLINK, ACK | _CREATE | _EXCL, body)
+    return Request(_NEWLINK, ACK | CREATE | EXCL, body)
 
 
 def create_ipvlan(link: Ipvlan) -> Request:
     """Made in the namespace where it belongs; still down."""
     body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + _text(_IFLA_IFNAME, link.name)
-    body += _u32(_IFLA_LINK, link.parent) + _u32(_IFLA_NET_NS_FD, link.netns)
+    body += u32(_IFLA_LINK, link.parent) + u32(_IFLA_NET_NS_FD, link.netns)
     if link.mtu:
-        body += _u32(_IFLA_MTU, link.mtu)
+        body += u32(_IFLA_MTU, link.mtu)
     data = _nest(
         _INFO_DATA,
-        _attr(_IPVLAN_MODE, struct.pack("=H", IPVLAN_MODES[link.mode])),
-        _attr(_IPVLAN_FLAGS, struct.pack("=H", IPVLAN_FLAGS[link.flag])),
+        attr(_IPVLAN_MODE, struct.pack("=H", IPVLAN_MODES[link.mode])),
+        attr(_IPVLAN_FLAGS, struct.pack("=H", IPVLAN_FLAGS[link.flag])),
     )
     body += _nest(_IFLA_LINKINFO, _text(_INFO_KIND, "ipvlan") + data)
-    return Request(_NEWLINK, ACK | _CREATE | _EXCL, body)
+    return Request(_NEWLINK, ACK | CREATE | EXCL, body)
 
 
 def create_vlan(name: str, parent: int, number: int) -> Request:
     """The tagged part `number` of what goes over `parent`; up."""
     body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, _IFF_UP, _IFF_UP) + _text(_IFLA_IFNAME, name)
-    data = _nest(_INFO_DATA, _attr(_VLAN_ID, struct.pack("=H", number)))
-    body += _u32(_IFLA_LINK, parent) + _nest(_IFLA_LINKINFO, _text(_INFO_KIND, "vlan") + data)
-    return Request(_NEWLINK, ACK | _CREATE | _EXCL, body)
+    data = _nest(_INFO_DATA, attr(_VLAN_ID, struct.pack("=H", number)))
+    body += u32(_IFLA_LINK, parent) + _nest(_IFLA_LINKINFO, _text(_INFO_KIND, "vlan") + data)
+    return Request(_NEWLINK, ACK | CREATE | EXCL, body)
 
 
 def delete_link(index: int) -> Request:
     """Blocks for tens of milliseconds: the kernel waits until nobody can use the link."""
     return Request(_DELLINK, ACK, _IFINFO.pack(socket.AF_UNSPEC, 0, index, 0, 0))
-
-
-def add_address(index: int, address: Interface) -> Request:
-    local = address.ip.packed
-    flags = _IFA_F_NODAD if address.version == 6 else 0
-    body = _IFADDR.pack(
-        _family(address.version), address.network.prefixlen, flags, _SCOPE_UNIVERSE, index
-    )
-    body += _attr(_IFA_LOCAL, local) + _attr(_IFA_ADDRESS, local)
-    if isinstance(address, IPv4Interface) and address.network.prefixlen < 31:
-        body += _attr(_IFA_BROADCAST, address.network.broadcast_address.packed)
-    return Request(_NEWADDR, ACK | _CREATE | _REPLACE, body)
-
-
-def delete_address(index: int, address: Interface) -> Request:
-    body = _IFADDR.pack(_family(address.version), address.network.prefixlen, 0, 0, index)
-    return Request(_DELADDR, ACK, body + _attr(_IFA_LOCAL, address.ip.packed))
-
-
-def _route_body(
-    destination: Net | None, gateway: Address | None, index: int, version: int
-) -> bytes:
-    scope = _SCOPE_UNIVERSE if gateway or version == 6 else _SCOPE_LINK
-    length = destination.prefixlen if destination else 0
-    head = (_family(version), length, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, scope, _RTN_UNICAST, 0)
-    body = _RTMSG.pack(*head)
-    if destination and length:
-        body += _attr(_RTA_DST, destination.network_address.packed)
-    if gateway:
-        body += _attr(_RTA_GATEWAY, gateway.packed)
-    return body + (_u32(_RTA_OIF, index) if index else b"")
-
-
-def replace_default_route(gateway: Address, index: int) -> Request:
-    """The unspecified address: whoever is meant is on the link itself."""
-    way = None if gateway.is_unspecified else gateway
-    body = _route_body(None, way, index, gateway.version)
-    return Request(_NEWROUTE, ACK | _CREATE | _REPLACE, body)
-
-
-def delete_default_route(version: int) -> Request:
-    body = bytearray(_route_body(None, None, 0, version))
-    body[6] = 255  # RT_SCOPE_NOWHERE: whatever its scope is
-    return Request(_DELROUTE, ACK, bytes(body))
-
-
-def add_route(destination: Net, index: int, gateway: Address | None = None) -> Request:
-    body = _route_body(destination, gateway, index, destination.version)
-    return Request(_NEWROUTE, ACK | _CREATE | _REPLACE, body)
 
 
 def get_links() -> Request:
@@ -323,14 +239,6 @@ def get_links() -> Request:
 def get_link(name: str) -> Request:
     body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + _text(_IFLA_IFNAME, name)
     return Request(_GETLINK, 0, body)
-
-
-def get_addresses() -> Request:
-    return Request(_GETADDR, DUMP, _IFADDR.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
-
-
-def get_routes(version: int) -> Request:
-    return Request(_GETROUTE, DUMP, _RTMSG.pack(_family(version), *[0] * 8))
 
 
 def parse_failure(body: bytes) -> NetlinkError | None:
@@ -343,38 +251,6 @@ def parse_failure(body: bytes) -> NetlinkError | None:
         if kind == 1:  # NLMSGERR_ATTR_MSG
             said = data.rstrip(b"\0")
     return NetlinkError(number, said.decode(errors="replace") or os.strerror(number))
-
-
-def parse_address(body: bytes) -> tuple[int, Interface] | None:
-    """(index of the interface, address)."""
-    family, prefix, _, _, index = _IFADDR.unpack_from(body)
-    values = dict(attributes(body, _IFADDR.size))
-    packed = values.get(_IFA_LOCAL) or values.get(_IFA_ADDRESS)
-    if packed is None:
-        return None
-    text = f"{ip_address(packed)}/{prefix}"
-    return index, IPv4Interface(text) if family == socket.AF_INET else IPv6Interface(text)
-
-
-def parse_route(body: bytes, *, claims: bool = False) -> Route | None:
-    """None for what isn't a unicast route of the main table.
-
-    With `claims` every route that says an address is spoken for counts: those of other tables
-    (policy routing, VPNs), and those that refuse.
-    """
-    family, length, _, _, table, _, _, kind, _ = _RTMSG.unpack_from(body)
-    if claims and (table == _RT_TABLE_LOCAL or kind not in _RTN_CLAIMS):
-        return None
-    if not claims and (table != _RT_TABLE_MAIN or kind != _RTN_UNICAST):
-        return None
-    values = dict(attributes(body, _RTMSG.size))
-    base = values.get(_RTA_DST, b"\0" * (4 if family == socket.AF_INET else 16))
-    gateway = values.get(_RTA_GATEWAY)
-    return Route(
-        ip_network((base, length), strict=False),
-        ip_address(gateway) if gateway else None,
-        struct.unpack("=I", values[_RTA_OIF])[0] if _RTA_OIF in values else 0,
-    )
 
 
 def parse_link(body: bytes) -> Link:

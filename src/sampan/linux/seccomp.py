@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 from sampan.errors import Internal, Unsupported
+from sampan.lib import needs
 
 # <seccomp.h>
 _ACTIONS = {
@@ -49,9 +50,9 @@ class _Comparison(ctypes.Structure):
 
 def _library() -> ctypes.CDLL:
     try:
-        library = ctypes.CDLL("libseccomp.so.2")
+        library = ctypes.CDLL(needs.SECCOMP.library)
     except OSError as error:
-        raise Unsupported("libseccomp isn't installed") from error
+        raise Unsupported("libseccomp isn't installed", hint=needs.SECCOMP.hint()) from error
     library.seccomp_init.restype = ctypes.c_void_p
     library.seccomp_init.argtypes = [ctypes.c_uint32]
     library.seccomp_release.argtypes = [ctypes.c_void_p]

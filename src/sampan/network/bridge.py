@@ -12,6 +12,7 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip
 from sampan.lib.cleanup import attempted
 from sampan.lib.log import fields
 from sampan.linux import rtmessages as rt
+from sampan.linux import rtroutes
 from sampan.linux.netlink import Netlink
 from sampan.linux.rtmessages import NetlinkError
 from sampan.linux.sysctl import ensure_sysctl
@@ -66,7 +67,7 @@ def ensure_bridge(netlink: Netlink, network: Network, undo: ExitStack) -> int:
     present = [entry for _, entry in netlink.addresses(link.index)]
     lacking = [entry for entry in wanted if entry not in present]
     undo.callback(_take_addresses, netlink, link.index, lacking)
-    missing = [rt.add_address(link.index, entry) for entry in lacking]
+    missing = [rtroutes.add_address(link.index, entry) for entry in lacking]
     if not link.up:
         missing.append(rt.set_up(link.index))
     if missing:
@@ -84,7 +85,7 @@ def _take_addresses(
     """Of a bridge that stays; what isn't there needn't be taken."""
     for entry in addresses:
         with suppress(NetlinkError):
-            netlink.execute(rt.delete_address(index, entry))
+            netlink.execute(rtroutes.delete_address(index, entry))
 
 
 def _settle_ipv6(name: str) -> None:
@@ -102,6 +103,19 @@ def remove_bridge(netlink: Netlink, network: Network) -> None:
     link = netlink.find_link(network.bridge_name)
     if link is not None and not network.adopted:
         netlink.execute(rt.delete_link(link.index))
+
+
+def remove_ports(netlink: Netlink, network: Network, prefix: str) -> None:
+    """Delete what dropped sandboxes left on the bridge: interfaces named with `prefix`.
+
+    A namespace lives until the kernel has given up resending the last words of its connections,
+    which takes minutes when their peers are gone as well; its interfaces would outlive the bridge.
+    """
+    bridge = netlink.find_link(network.bridge_name)
+    for link in netlink.links() if bridge else ():
+        if bridge and link.master == bridge.index and link.name.startswith(prefix):
+            with suppress(NetlinkError):  # gone by itself
+                netlink.execute(rt.delete_link(link.index))
 
 
 def firewall_rules(network: Network) -> BridgeRules:

@@ -212,6 +212,7 @@ class Provisioner:
             self._firewall.remove_bridge(network.bridge_name)
             if network.driver == OVERLAY:
                 overlay_device.remove_vxlan(self._netlink, network)
+            bridge.remove_ports(self._netlink, network, self._settings.veth_prefix)
             bridge.remove_bridge(self._netlink, network)
         self._addresses.close(network.id)
         self._indexes.pop(network.id, None)
@@ -231,6 +232,7 @@ class Provisioner:
             if network.driver == OVERLAY:
                 remove = overlay_device.remove_overlay
             try:
+                bridge.remove_ports(self._netlink, network, self._settings.veth_prefix)
                 remove(self._netlink, network)
             except NetlinkError as failure:
                 log.warning(fields("bridge.not_removed", network=network.name, reason=failure))

@@ -15,7 +15,7 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip
 from pathlib import Path
 
 from sampan.errors import Unsupported
-from sampan.linux import namespaces, rtmessages
+from sampan.linux import namespaces, rtmessages, rtroutes
 from sampan.linux.netlink import Netlink
 from sampan.linux.nft import Nft
 from sampan.linux.rtmessages import NetlinkError, Request
@@ -169,10 +169,10 @@ def _configure(attachment: Attachment) -> None:
     with Netlink() as inside:
         index = inside.get_link(attachment.name).index
         inside.execute(
-            *(rtmessages.add_address(index, entry) for entry in attachment.addresses),
+            *(rtroutes.add_address(index, entry) for entry in attachment.addresses),
             rtmessages.set_up(index),
             *(
-                rtmessages.replace_default_route(ip_address(gateway), index)
+                rtroutes.replace_default_route(ip_address(gateway), index)
                 for gateway in attachment.gateways
             ),
         )
@@ -213,14 +213,14 @@ def set_gateways(path: Path, name: str, gateways: Sequence[str]) -> None:
     with namespaces.entered_path(path), Netlink() as inside:
         for version in (4, 6):
             try:
-                inside.execute(rtmessages.delete_default_route(version))
+                inside.execute(rtroutes.delete_default_route(version))
             except NetlinkError as error:
                 if error.errno not in {errno.ESRCH, errno.EAFNOSUPPORT}:
                     raise
         if gateways:
             index = inside.get_link(name).index
             routes = [ip_address(gateway) for gateway in gateways]
-            inside.execute(*(rtmessages.replace_default_route(way, index) for way in routes))
+            inside.execute(*(rtroutes.replace_default_route(way, index) for way in routes))
 
 
 def open_socket(path: Path, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:

@@ -18,6 +18,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -56,7 +57,7 @@ from sampan.network.overlay import Overlays
 from sampan.network.overlay_model import Topology
 from sampan.network.provision import Provisioner
 from sampan.network.publisher import Publisher
-from sampan.network.relay import Relay
+from sampan.network.relays import Doors, Relays
 from sampan.network.resolvers import Resolvers
 from sampan.network.vips import VirtualAddresses
 
@@ -75,7 +76,7 @@ class NetworkService:
         self._names = NameTable()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="network")
         self._resolvers = Resolvers(self._names, self._call)
-        self._relays: dict[str, list[Relay]] = {}
+        self._relays = Relays(self._doors)
         self._repair: asyncio.Task[None] | None = None
         self._legacy: asyncio.Task[None] | None = None
         self._damaged = False  # others changed our table
@@ -94,22 +95,29 @@ class NetworkService:
     # --- life --------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Ready when it returns: predefined networks exist, bridges stand, the table is written."""
+        """Ready when it returns: predefined networks exist, bridges stand, the table is written.
+
+        When it fails half-way `close` is still to be called, and takes that half away.
+        """
         await self._call(self._open)
-        asyncio.get_running_loop().add_reader(self._watch.fileno(), self._on_ruleset_change)
         self._started = True
+        await self._call(self._bring_up)
+        asyncio.get_running_loop().add_reader(self._watch.fileno(), self._on_ruleset_change)
         if self._firewall.legacy_possible:
             self._legacy = asyncio.get_running_loop().create_task(self._check_legacy())
 
     def _open(self) -> None:
-        self._settings.netns_root.mkdir(parents=True, exist_ok=True)
-        self._netlink = Netlink()
-        self._nft = Nft()
-        self._watch = RulesetWatch(threading.get_native_id())
+        """Nothing of it changes the machine."""
+        with ExitStack() as undo:
+            self._netlink = undo.enter_context(Netlink())
+            self._nft = undo.enter_context(Nft())
+            self._watch = RulesetWatch(threading.get_native_id())
+            undo.callback(self._watch.close)
+            self._table.load()
+            undo.pop_all()
         self._firewall = Firewall(self._settings.table_name, self._nft)
         self._publisher = Publisher(self._firewall)
         addresses = Addresses()
-        self._table.load()
         self._provisioner = Provisioner(
             table=self._table,
             settings=self._settings,
@@ -118,7 +126,6 @@ class NetworkService:
             addresses=addresses,
             now_ns=now_ns,
         )
-        self._provisioner.start()
         attachments = Attachments(
             settings=self._settings,
             provisioner=self._provisioner,
@@ -148,6 +155,10 @@ class NetworkService:
             outlets=outlets,
             mesh=Mesh(settings=self._settings, controller=self._controller),
         )
+
+    def _bring_up(self) -> None:
+        self._settings.netns_root.mkdir(parents=True, exist_ok=True)
+        self._provisioner.start()
         self._overlays.load()
 
     async def close(self, *, remove: bool = False) -> None:
@@ -159,21 +170,20 @@ class NetworkService:
                 self._legacy.cancel()
             tasks = [task for task in (self._repair, self._legacy) if task]
             await asyncio.gather(*tasks, return_exceptions=True)
-            for container_id in list(self._relays):
-                await self._stop_relays(container_id)
+            await self._relays.aclose()
             await self._resolvers.aclose()
             await self._call(self._shut, remove=remove)
         self._thread.shutdown()
 
     def _shut(self, *, remove: bool) -> None:
-        self._publisher.close()
-        if remove:
-            self._overlays.withdraw()
-            self._firewall.remove()
-            self._provisioner.remove_all()
-        self._watch.close()
-        self._nft.close()
-        self._netlink.close()
+        with ExitStack() as closing:
+            for one in (self._netlink, self._nft, self._watch):
+                closing.callback(one.close)
+            self._publisher.close()
+            if remove:
+                self._overlays.withdraw()
+                self._firewall.remove()
+                self._provisioner.remove_all()
 
     def _on_ruleset_change(self) -> None:
         change = self._watch.drain()
@@ -232,7 +242,7 @@ class NetworkService:
 
     async def destroy_sandbox(self, container_id: str) -> None:
         await self._resolvers.forget(container_id)
-        await self._stop_relays(container_id)
+        await self._relays.stop(container_id)
         await self._call(self._overlays.destroy_sandbox, container_id)
         if self.attacher:
             self.attacher.left(container_id)
@@ -290,14 +300,14 @@ class NetworkService:
     ) -> tuple[PublishedPort, ...]:
         ports = await self._call(self._controller.publish, container_id, endpoint, requests)
         try:
-            await self._ensure_relays(container_id, ports)
+            await self._relays.ensure(container_id, ports)
         except BaseException:
             await self.unpublish(container_id)
             raise
         return ports
 
     async def unpublish(self, container_id: str) -> None:
-        await self._stop_relays(container_id)
+        await self._relays.stop(container_id)
         await self._call(self._controller.unpublish, container_id)
 
     # --- after a restart of the daemon -------------------------------------------------------
@@ -314,7 +324,7 @@ class NetworkService:
         await self._call(self._controller.restore, container_id, endpoints, ports)
         self._resolvers.expect(container_id, dns)
         await self._resolvers.ensure(self._controller, container_id, endpoints)
-        await self._ensure_relays(container_id, ports)
+        await self._relays.ensure(container_id, ports)
 
     async def finish_restore(self) -> None:
         """All running containers are restored: what nobody has is dropped."""
@@ -332,18 +342,6 @@ class NetworkService:
         """
         return await self._call(self._overlays.apply, topology, thorough=thorough)
 
-    # --- what rules can't translate ----------------------------------------------------------
-
-    async def _ensure_relays(self, container_id: str, ports: Sequence[PublishedPort]) -> None:
-        if not any(":" in port.host_ip for port in ports):
-            return
-        await self._stop_relays(container_id)
+    async def _doors(self, container_id: str) -> Doors:
         target = partial(self._controller.relay_target, container_id)
-        doors = await self._call(self._controller.doors, container_id)
-        self._relays[container_id] = [Relay(door, port, target) for door, port in doors]
-        for relay in self._relays[container_id]:
-            await relay.start()
-
-    async def _stop_relays(self, container_id: str) -> None:
-        for relay in self._relays.pop(container_id, ()):
-            await relay.aclose()
+        return await self._call(self._controller.doors, container_id), target

@@ -131,8 +131,14 @@ def _reason(error: Any) -> str:
         return "net/http: request canceled (Client.Timeout exceeded while awaiting headers)"
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
         return "unexpected EOF"
+    return _plain_reason(error)
+
+
+def _plain_reason(error: BaseException) -> str:
     if isinstance(error, OSError):
         return _os_text(error)
+    if isinstance(error, UnicodeError):  # Python's codec for names of hosts
+        return "dial tcp: lookup: no such host"
     return str(error) or type(error).__name__
 
 

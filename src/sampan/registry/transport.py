@@ -122,7 +122,7 @@ class Transport:
                     proxy=self._proxy(target),
                 )
             )
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError, UnicodeError) as error:
             raise unreachable(method, url, error) from error
 
     def _open(self) -> aiohttp.ClientSession:

@@ -20,6 +20,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
+from sampan.lib.spans import span
 from sampan.server.call import BODY_LIMIT_BYTES, Call
 from sampan.server.connection import Connection, Handed
 from sampan.server.errors import PageNotFound, error_response, expected
@@ -106,7 +107,8 @@ class ApiServer:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = cast("Connection", request.protocol)
         try:
-            response = await self._answer(request)
+            with span(f"{request.method} {request.rel_url.raw_path}"):
+                response = await self._answer(request)
         except ConnectionError:
             connection.force_close()
             return Handed()

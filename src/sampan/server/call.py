@@ -114,13 +114,11 @@ class Call:
     def platform(self) -> Platform | None:
         """The `platform` of a query: `os/arch[/variant]`, or JSON from API 1.48 on."""
         text = self.text("platform")
-        if not text:
-            return None
-        if text.startswith("{"):
-            parts = codec.decode(text.encode(), dict[str, Any])
-            names = ("os", "architecture", "variant")
-            text = "/".join(str(parts[name]) for name in names if parts.get(name))
-        return parse_platform(text)
+        return _platform(text) if text else None
+
+    def platforms(self) -> list[Platform]:
+        """All that a query names as `platforms`, each in the form of `platform`."""
+        return [_platform(text) for text in self.texts("platforms")]
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The raw body as it comes."""
@@ -140,3 +138,11 @@ class Call:
         return web.StreamResponse(
             headers={**self.base_headers, "Content-Type": content_type, **headers}
         )
+
+
+def _platform(text: str) -> Platform:
+    if text.startswith("{"):
+        parts = codec.decode(text.encode(), dict[str, Any])
+        names = ("os", "architecture", "variant")
+        text = "/".join(str(parts[name]) for name in names if parts.get(name))
+    return parse_platform(text)

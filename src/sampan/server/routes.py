@@ -1,9 +1,9 @@
 """The route table as data, and finding the row for a request.
 
 A template is literal text with `{id}` (one segment), `{name:.*}` (greedy: image names contain
-slashes and colons) between. Literal templates win over those with holes; else the first row that
-fits wins, so that routers list the narrower ones first. Lookup is one dict access for literals
-and otherwise a walk over the few rows with the same method and first segment.
+slashes and colons) between. Literal templates win over those with holes, those over greedy ones;
+else the first row that fits wins, so that routers list the narrower ones first. Lookup is one dict
+access for literals and otherwise a walk over the few rows with the same method and first segment.
 """
 
 import re
@@ -43,6 +43,10 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile("".join(parts))
 
 
+def _is_greedy(route: Route) -> bool:
+    return any(hole[2] for hole in _HOLE.finditer(route.template))
+
+
 def _first_segment(path: str) -> str:
     end = path.find("/", 1)
     return path if end < 0 else path[:end]
@@ -54,7 +58,7 @@ class RouteTable:
     def __init__(self, routes: Iterable[Route]) -> None:
         self._literal: dict[tuple[str, str], Route] = {}
         self._open: dict[tuple[str, str], list[tuple[re.Pattern[str], Route]]] = {}
-        for route in routes:
+        for route in sorted(routes, key=_is_greedy):  # sorting is stable
             if "{" not in route.template:
                 self._literal[route.method, route.template] = route
             else:

@@ -12,19 +12,12 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from sampan.lib.fileentry import entry_of, kind_of
 from sampan.lib.tarstream import CHUNK, Entry, Kind, TarReader
 from sampan.store.extractor import Extractor
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_KINDS = {
-    stat.S_IFREG: Kind.REGULAR,
-    stat.S_IFDIR: Kind.DIRECTORY,
-    stat.S_IFLNK: Kind.SYMLINK,
-    stat.S_IFCHR: Kind.CHARACTER,
-    stat.S_IFBLK: Kind.BLOCK_DEVICE,
-    stat.S_IFIFO: Kind.FIFO,
-}  # a socket without its listener is of no use
 
 
 def copy_tree(source: Path, target: Path) -> None:
@@ -67,7 +60,7 @@ def _entries(source: Path) -> Iterator[tuple[str, Entry]]:
 
 def _entry(path: str, name: str, links: dict[tuple[int, int], str]) -> Entry | None:
     facts = os.lstat(path)
-    kind = _KINDS.get(stat.S_IFMT(facts.st_mode))
+    kind = kind_of(facts)
     if kind is None:
         return None
     link = os.readlink(path) if kind is Kind.SYMLINK else ""  # noqa: PTH115 - hot, and no Path
@@ -75,18 +68,8 @@ def _entry(path: str, name: str, links: dict[tuple[int, int], str]) -> Entry | N
         first = links.setdefault((facts.st_dev, facts.st_ino), name)
         if first != name:
             kind, link = Kind.HARD_LINK, first
-    return Entry(
-        name=name,
-        kind=kind,
-        mode=stat.S_IMODE(facts.st_mode),
-        uid=facts.st_uid,
-        gid=facts.st_gid,
-        size_bytes=facts.st_size if kind is Kind.REGULAR else 0,
-        mtime_ns=facts.st_mtime_ns,
-        link=link,
-        device=(os.major(facts.st_rdev), os.minor(facts.st_rdev)),
-        xattrs=_xattrs(path) if kind in {Kind.REGULAR, Kind.DIRECTORY} else {},
-    )
+    xattrs = _xattrs(path) if kind in {Kind.REGULAR, Kind.DIRECTORY} else {}
+    return entry_of(name, facts, kind, link=link, xattrs=xattrs)
 
 
 def _xattrs(path: str) -> dict[str, bytes]:

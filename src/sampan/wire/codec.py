@@ -9,13 +9,16 @@ characters aren't escaped.
 
 import types
 from functools import cache
-from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
 from sampan.errors import InvalidArgument
 
 T = TypeVar("T")
+
+Count = Annotated[int, msgspec.Meta(ge=0)]  # Go's uint
+_INT64 = range(-(2**63), 2**63)
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +100,8 @@ def _without_nulls(value: Any, kind: Any) -> Any:
         return [_without_nulls(entry, item) for entry in value if entry is not None]
     if isinstance(value, str) and kind == list[str]:
         return [value]
+    if kind is int and isinstance(value, int) and value not in _INT64:
+        raise Body(f"invalid JSON: {value} is out of range of type int64")
     return value
 
 

@@ -8,7 +8,7 @@ sizes bytes.
 
 from typing import Any, ClassVar
 
-from sampan.wire.codec import Wire
+from sampan.wire.codec import Count, Wire
 
 Empty = dict[str, Any]  # Go's struct{} as a map value
 
@@ -228,7 +228,7 @@ class HostSettings(Resources, frozen=True, kw_only=True):
     AutoRemove: bool = False
     VolumeDriver: str = ""
     VolumesFrom: list[str] | None = None
-    ConsoleSize: list[int] | None = None
+    ConsoleSize: tuple[Count, Count] | None = None
     Annotations: dict[str, str] | None = None
     CapAdd: list[str] | None = None
     CapDrop: list[str] | None = None

@@ -2,14 +2,14 @@
 
 from typing import ClassVar
 
-from sampan.wire.codec import Wire
+from sampan.wire.codec import Count, Wire
 
 
 class ExecCreate(Wire, frozen=True, kw_only=True):
     AttachStdin: bool = False
     AttachStdout: bool = False
     AttachStderr: bool = False
-    ConsoleSize: list[int] | None = None
+    ConsoleSize: tuple[Count, Count] | None = None
     DetachKeys: str = ""
     Tty: bool = False
     Env: list[str] | None = None
@@ -22,7 +22,7 @@ class ExecCreate(Wire, frozen=True, kw_only=True):
 class ExecStart(Wire, frozen=True, kw_only=True):
     Detach: bool = False
     Tty: bool = False
-    ConsoleSize: list[int] | None = None
+    ConsoleSize: tuple[Count, Count] | None = None
 
 
 class ExecProcess(Wire, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ Values of one key are alternatives (labels must all match), keys must all match.
 
 import fnmatch
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -59,10 +60,21 @@ class Filters:
         """One of the values is `value`, or the key isn't filtered on."""
         return key not in self.values or value in self.values[key]
 
+    def match_pattern(self, key: str, value: str) -> bool:
+        """Regular expressions found anywhere in it; what isn't one is looked for as it is."""
+        return key not in self.values or any(_found(one, value) for one in self.values[key])
+
     def match_glob(self, key: str, value: str) -> bool:
         return key not in self.values or any(
             fnmatch.fnmatchcase(value, pattern) for pattern in self.values[key]
         )
+
+
+def _found(pattern: str, value: str) -> bool:
+    try:
+        return re.search(pattern, value) is not None
+    except re.error:
+        return pattern in value
 
 
 def _label_holds(wanted: str, labels: Mapping[str, str]) -> bool:

@@ -36,7 +36,34 @@ class NetworkContainer(Wire, frozen=True, kw_only=True):
     IPv6Address: str = ""
 
 
+class NetworkPeer(Wire, frozen=True, kw_only=True):
+    """A node with a part in a network of the swarm."""
+
+    Name: str = ""
+    IP: str = ""
+
+
+class NetworkServiceTask(Wire, frozen=True, kw_only=True):
+    Name: str = ""
+    EndpointID: str = ""
+    EndpointIP: str = ""
+    Info: dict[str, str] = {}
+
+
+class NetworkService(Wire, frozen=True, kw_only=True):
+    """`VIP` is "<nil>" for none."""
+
+    VIP: str = ""
+    Ports: list[str] = []
+    LocalLBIndex: int = 0
+    Tasks: list[NetworkServiceTask] = []
+
+
 class NetworkView(Wire, frozen=True, kw_only=True):
+    """`Peers` and, if asked for (verbose), `Services`: of networks of a swarm, from managers."""
+
+    OMITEMPTY: ClassVar[frozenset[str]] = frozenset({"Peers", "Services"})
+
     Name: str = ""
     Id: str = ""
     Created: str = ""
@@ -53,6 +80,8 @@ class NetworkView(Wire, frozen=True, kw_only=True):
     Containers: dict[str, NetworkContainer] = {}
     Options: dict[str, str] = {}
     Labels: dict[str, str] = {}
+    Peers: list[NetworkPeer] = []
+    Services: dict[str, NetworkService] = {}
 
 
 class NetworkCreate(Wire, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ class VolumeCreate(Wire, frozen=True, kw_only=True):
     Driver: str = ""
     DriverOpts: dict[str, str] | None = None
     Labels: dict[str, str] | None = None
+    ClusterVolumeSpec: dict[str, object] | None = None
 
 
 class VolumeList(Wire, frozen=True, kw_only=True):

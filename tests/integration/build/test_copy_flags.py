@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import tarfile
 
 import pytest
@@ -73,6 +74,31 @@ def test_link_never_reads_the_destination(built, shown):
     assert shown("t-link", "sh", "-c", "ls /real; ls -d /way/f").strip() == "/way/f"
     done = built("FROM busybox\nCOPY --link --chown=daemon f /x\n", check=False)
     assert "no such user: daemon" in done.stderr
+
+
+def layers(engine, name):
+    return json.loads(engine.docker("inspect", "-f", "{{json .RootFS.Layers}}", name).stdout)
+
+
+def test_a_linked_layer_is_taken_to_another_base(built, shown, engine):
+    """New folders would get another time, so that a layer made anew has another digest."""
+
+    def build(base, line, name="t-base"):
+        done = built(
+            f"FROM busybox\nRUN echo {base} > /base\n{line}\n", "-t", name, files={"f": b"x"}
+        )
+        return "Using cache" in done.stdout.rpartition("Step 3")[2]
+
+    linked = "COPY --link --chmod=600 f /new/folder/"
+    assert not build("one", linked, "t-base-one")
+    assert build("two", linked)
+    assert layers(engine, "t-base")[-1] == layers(engine, "t-base-one")[-1]
+    assert layers(engine, "t-base")[-2] != layers(engine, "t-base-one")[-2]
+    found = shown("t-base", "sh", "-c", "cat /base /new/folder/f; stat -c %a /new/folder/f /bin")
+    assert found == "two\nx600\n755\n"
+    assert not build("three", "COPY --link --chmod=644 f /new/folder/")
+    assert not build("four", "COPY f /new/folder/")
+    assert not build("five", "COPY f /new/folder/")
 
 
 def test_a_link_out_of_an_image_stays_in_it(built, shown, engine):

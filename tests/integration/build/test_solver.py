@@ -305,6 +305,25 @@ def test_cache_export_and_import(buildkit, engine, other_engine, base, place):
         forget(where, "t-far")
 
 
+def test_a_linked_layer_of_an_imported_cache_is_taken_to_another_base(
+    buildkit, engine, other_engine, base, place
+):
+    target, source = place
+    linked = "COPY --link f /new/folder/\n"
+    buildkit(f"FROM {base}\n{linked}", "-t", "t-linked", "--cache-to", target, files=FILES)
+    shape = ("inspect", "-f", '{{join .RootFS.Layers " "}}', "t-linked")
+    made = engine.docker(*shape).stdout.split()
+    forget(engine, "t-linked")
+    other = f"FROM {base}\nRUN head -c 9 /dev/urandom > /x\n{linked}"
+    for where in (engine, other_engine):
+        done = buildkit(other, "-t", "t-linked", "--cache-from", source, on=where)
+        assert done.stderr.count("CACHED") == 1, done.stderr
+        assert where.docker(*shape).stdout.split()[-1] == made[-1]
+        read = where.docker("run", "--rm", "t-linked", "cat", "/new/folder/f")
+        assert read.stdout == "content\n"
+        forget(where, "t-linked")
+
+
 def test_inline_cache_of_a_pulled_image(build, engine, other_engine, registry, base):
     name = f"{registry}/inline:1"
     dockerfile = travelling(base)

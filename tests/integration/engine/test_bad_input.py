@@ -310,6 +310,9 @@ def test_failing_steps_show_all_that_they_wrote(engine: Engine):
 # --- the API ----------------------------------------------------------------------------------
 
 
+CREATE = "POST /v1.51/containers/create"
+
+
 @pytest.mark.parametrize(
     ("request_line", "body", "status"),
     [
@@ -329,6 +332,11 @@ def test_failing_steps_show_all_that_they_wrote(engine: Engine):
         ("PUT /v1.51/containers/box/archive?path=/nosuch", b"", 404),
         ("POST /v1.51/volumes/create", b'{"Name": "../x"}', 400),
         ("POST /v1.51/networks/create", b'{"Name": ""}', 400),
+        (CREATE, b'{"Image": "busybox", "HostConfig": {"Memory": 1180591620717411303424}}', 400),
+        (CREATE, b'{"Image": "busybox", "HostConfig": {"ConsoleSize": [1, 2, 3]}}', 400),
+        (CREATE, b'{"Image": "busybox", "HostConfig": {"Binds": ["/no\\u0000such:/x"]}}', 400),
+        ("POST /v1.51/containers/box/exec", b'{"Cmd": ["a"], "ConsoleSize": [1]}', 400),
+        ("POST /v1.51/containers/box/exec", b'{"Cmd": ["a"], "ConsoleSize": [-1, 1]}', 400),
     ],
 )
 def test_requests_that_cannot_be_right_get_a_4xx(engine: Engine, request_line, body, status):

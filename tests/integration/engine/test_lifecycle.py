@@ -132,3 +132,16 @@ def _eventually(condition, timeout_s: float = 10) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize(("options", "volatile"), [(("--rm",), True), ((), False)])
+def test_only_the_root_of_an_auto_removed_container_is_volatile(cli, options, volatile):
+    """It may be mounted again while the container is there; `commit` sees what was written."""
+    script = "echo x >>/log; fsync /log; grep ' / overlay' /proc/mounts; wc -l /log; sleep 100"
+    cli("run", "-d", *options, "--name", "c1", "busybox", "sh", "-c", script)
+    _wait_for_log(cli, "c1", "1 /log")
+    assert ("volatile" in cli("logs", "c1").stdout) is volatile
+    cli("restart", "-t", "0", "c1")
+    _wait_for_log(cli, "c1", "2 /log")
+    cli("commit", "c1", "kept")
+    assert cli("run", "--rm", "kept", "cat", "/log").stdout == "x\nx\n"

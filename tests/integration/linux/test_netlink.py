@@ -6,7 +6,7 @@ from ipaddress import IPv4Interface, ip_address, ip_network
 
 import pytest
 
-from sampan.linux import mounts, namespaces, rtmessages
+from sampan.linux import mounts, namespaces, rtmessages, rtroutes
 from sampan.linux.netlink import Netlink
 from sampan.linux.nft import Nft, RulesetRefused
 from sampan.linux.nfwatch import RulesetWatch
@@ -38,16 +38,16 @@ def test_bridge_with_address_and_route(inside):
         )
         address = IPv4Interface("10.0.0.1/24")
         netlink.execute(
-            rtmessages.add_address(link.index, address),
-            rtmessages.replace_default_route(ip_address("10.0.0.2"), link.index),
-            rtmessages.add_route(ip_network("10.9.0.0/16"), link.index),
+            rtroutes.add_address(link.index, address),
+            rtroutes.replace_default_route(ip_address("10.0.0.2"), link.index),
+            rtroutes.add_route(ip_network("10.9.0.0/16"), link.index),
         )
         assert netlink.addresses(link.index) == [(link.index, address)]
         routes = {str(r.destination): r.gateway for r in netlink.routes()}
         assert routes["0.0.0.0/0"] == ip_address("10.0.0.2")
         assert set(routes) == {"0.0.0.0/0", "10.0.0.0/24", "10.9.0.0/16"}
-        netlink.execute(rtmessages.delete_default_route(4))
-        netlink.execute(rtmessages.delete_address(link.index, address))
+        netlink.execute(rtroutes.delete_default_route(4))
+        netlink.execute(rtroutes.delete_address(link.index, address))
         assert netlink.addresses(link.index) == []
         netlink.execute(rtmessages.delete_link(link.index))
         assert netlink.find_link("b0") is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sampan.linux import mounts, namespaces, rtmessages
+from sampan.linux import mounts, namespaces, rtmessages, rtroutes
 from sampan.linux.netlink import Netlink
 from sampan.linux.nft import Nft
 from sampan.linux.sysctl import read_sysctl, write_sysctl
@@ -109,19 +109,19 @@ class Outside:
             index = netlink.get_link(self._name).index
             write_sysctl(f"net/ipv6/conf/{self._name}/disable_ipv6", "0")
             netlink.execute(
-                rtmessages.add_address(index, IPv4Interface(f"{self.router}/24")),
-                rtmessages.add_address(index, IPv6Interface(f"{self.router6}/64")),
+                rtroutes.add_address(index, IPv4Interface(f"{self.router}/24")),
+                rtroutes.add_address(index, IPv6Interface(f"{self.router6}/64")),
             )
         os.close(netns)
         with namespaces.entered_path(self.path), Netlink() as inside:
             index = inside.get_link("eth0").index
             write_sysctl("net/ipv6/conf/eth0/disable_ipv6", "0")
             inside.execute(
-                rtmessages.add_address(index, IPv4Interface(f"{self.address}/24")),
-                rtmessages.add_address(index, IPv6Interface(f"{self.address6}/64")),
+                rtroutes.add_address(index, IPv4Interface(f"{self.address}/24")),
+                rtroutes.add_address(index, IPv6Interface(f"{self.address6}/64")),
                 rtmessages.set_up(index),
-                rtmessages.replace_default_route(ip_address(self.router), index),
-                rtmessages.replace_default_route(ip_address(self.router6), index),
+                rtroutes.replace_default_route(ip_address(self.router), index),
+                rtroutes.replace_default_route(ip_address(self.router6), index),
             )
 
     def remove(self):

@@ -7,10 +7,11 @@ routes, firewall elements, documents, and reservations (the same is asked for ag
 
 import json
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from sampan.linux import namespaces, rtmessages, sysctl
+from sampan.linux import namespaces, rtmessages, rtroutes, sysctl
 from sampan.linux.netlink import Netlink
 from sampan.linux.nft import Nft
 from sampan.network import bridge, publisher, sandbox
@@ -29,6 +30,7 @@ SPEC = NetworkSpec(
     options={OPTION_BRIDGE_NAME: f"{TAG}nb"},
 )
 ADOPTED = f"{TAG}ad"
+DESCRIPTORS = Path("/proc/self/fd")
 
 
 class Injected(OSError):
@@ -150,7 +152,7 @@ async def test_a_bridge_of_somebody_else_gets_back_what_it_had(arena, faults):
         with Netlink() as netlink:
             index = netlink.get_link(ADOPTED).index
             for _, entry in netlink.addresses(index):
-                netlink.execute(rtmessages.delete_address(index, entry))
+                netlink.execute(rtroutes.delete_address(index, entry))
 
     await fail_everywhere(faults, lambda: arena.service.create(spec), undo, lambda: facts(arena))
 
@@ -191,6 +193,35 @@ async def test_ports_that_lead_nowhere_still_do(arena, faults):
         await arena.service.leave(A, endpoint.network_id)
 
     await fail_everywhere(faults, attempt, undo, lambda: facts(arena, A))
+
+
+@pytest.mark.timeout(90)  # two daemons' starts for each point
+async def test_starting_at_all(arena, faults):
+    """The start fails, or goes on without the network that can't stand; what it did is undone."""
+    network = await arena.service.create(SPEC)
+    await arena.service.close(remove=True)
+
+    async def attempt():
+        arena.service = arena.new_service()
+        try:
+            await arena.service.start()
+        except Injected:
+            await arena.service.close(remove=True)
+            raise
+        return await arena.service.get(network.id)
+
+    async def undo(_):
+        await arena.service.close(remove=True)
+
+    def look():
+        kept = [key for key, body in arena.documents.all() if b'"name":"n"' in bytes(body)]
+        return {**facts(arena), "documents": kept, "descriptors": len(list(DESCRIPTORS.iterdir()))}
+
+    before = look()
+    points = await fail_everywhere(faults, attempt, undo, look)
+    assert points > 8
+    assert look() == before
+    await attempt()
 
 
 async def test_starting_a_container(arena, faults):

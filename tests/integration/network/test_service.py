@@ -101,7 +101,7 @@ async def test_container_never_reaches_the_hosts_loopback(arena):
     sender.settimeout(0.5)
     sandbox_path = arena.sandbox(A)
     # make the sandbox send 127.0.0.1 to its gateway, as an attacker with NET_ADMIN would
-    from sampan.linux import namespaces, rtmessages
+    from sampan.linux import namespaces, rtmessages, rtroutes
     from sampan.linux.netlink import Netlink
     from sampan.linux.sysctl import write_sysctl
 
@@ -109,9 +109,7 @@ async def test_container_never_reaches_the_hosts_loopback(arena):
         write_sysctl("net/ipv4/conf/eth0/route_localnet", "1")
         index = inside.get_link("eth0").index
         inside.execute(rtmessages.set_up(1, up=False))
-        route = rtmessages.add_route(
-            ip_network("127.0.0.1/32"), index, ip_address(endpoint.gateway)
-        )
+        route = rtroutes.add_route(ip_network("127.0.0.1/32"), index, ip_address(endpoint.gateway))
         inside.execute(route)
     with pytest.raises(OSError):
         sender.connect(("127.0.0.1", secret.getsockname()[1]))

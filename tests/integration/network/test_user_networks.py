@@ -1,5 +1,6 @@
 """User-defined bridge networks: subnets, static addresses, isolation, several at once."""
 
+import os
 import subprocess
 
 import pytest
@@ -217,3 +218,19 @@ async def test_networks_survive_a_restart_and_lost_bridges_are_made_again(arena)
     await arena.service.finish_restore()
     server = arena.listen(arena.sandbox(A), 80)
     assert arena.reaches(None, (endpoint.ipv4, 80), server) == endpoint.gateway
+
+
+async def test_a_removed_network_takes_interfaces_whose_namespace_lives_on(arena):
+    """As it does while the kernel resends what a peer that is gone hasn't acknowledged."""
+    network = await arena.service.create(NetworkSpec("n", pools=(POOL,)))
+    await sandboxed(arena, A)
+    endpoint = await join(arena, A, network)
+    held = namespaces.open_netns(arena.sandbox(A))
+    try:
+        await arena.service.destroy_sandbox(A)
+        with Netlink() as netlink:
+            assert netlink.find_link(endpoint.host_interface)
+            await arena.service.remove(network.id)
+            assert netlink.find_link(endpoint.host_interface) is None
+    finally:
+        os.close(held)

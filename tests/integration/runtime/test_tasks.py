@@ -3,7 +3,9 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -247,6 +249,26 @@ def test_exec_has_its_own_streams_and_exit_code(bench, run):
     run(scenario)
 
 
+def test_a_monitor_that_can_not_write_goes_on(bench, run):
+    """Folders stand in the way of what it writes, as a full disk would."""
+
+    async def scenario(service):
+        spec = bench.spec("sh", "-c", "while [ ! -e /end ]; do sleep 0.05; done; exit 5")
+        task = await service.create(spec)
+        for name in ("running.json", "exec1.json"):
+            (spec.state_dir / name).mkdir()
+        await task.launch()
+        process = {**PROCESS, "args": ["touch", "/end"]}
+        with pytest.raises(LaunchFailed, match="exec: Is a directory"):
+            await task.exec(ExecSpec(id="one", process=process))
+        running = await task.exec(ExecSpec(id="two", process=process))
+        assert await running.wait() == 0
+        await running.stream.aclose()
+        assert (await finish(task)).code == 5
+
+    run(scenario)
+
+
 def test_exec_with_terminal_and_failing_exec(bench, run):
     async def scenario(service):
         task = await service.create(bench.spec("sleep", "60"))
@@ -481,5 +503,24 @@ def test_a_daemon_that_dies_before_launch_leaves_no_monitor(bench, run):
             await asyncio.sleep(0.02)
         assert not children_of(service.zygote_pid)
         assert await service.adopt(spec.id, spec) is None
+
+    run(scenario)
+
+
+def test_a_monitor_runs_crun_out_of_sealed_memory(bench, run, tmp_path):
+    """Whatever becomes of the file: a monitor stays with the program that it began with."""
+    crun = Path(shutil.copy(shutil.which("crun"), tmp_path / "crun"))
+    spec = replace(bench.spec("sleep", "60"), runtime_path=str(crun))
+
+    async def scenario(service):
+        task = await service.create(spec)
+        shutil.move(crun, tmp_path / "elsewhere")
+        await task.launch()
+        process = {**PROCESS, "args": ["sh", "-c", "exit 4"]}
+        entered = await task.exec(ExecSpec(id="e", process=process))
+        assert await entered.wait() == 4
+        await rest_of(entered.stream)
+        await task.kill(signal.SIGKILL)
+        assert (await finish(task)).code == 137
 
     run(scenario)

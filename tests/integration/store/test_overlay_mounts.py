@@ -1,7 +1,9 @@
 """Snapshots mounted by the kernel: what the layers say is what a container would see."""
 
 import io
+import os
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -29,8 +31,8 @@ def mounted(snapshotter, tmp_path):
     target = tmp_path / "target"
     target.mkdir()
 
-    def mount(key):
-        mount_all(snapshotter.mounts(key), target)
+    def mount(key, *, volatile=False):
+        mount_all(snapshotter.mounts(key, volatile=volatile), target)
         return target
 
     yield mount
@@ -136,3 +138,23 @@ def test_a_committed_snapshot_mounts_read_only(snapshotter, mounted):
     assert (root / "f").read_text() == "1"
     with pytest.raises(OSError, match="Read-only"):
         (root / "f").write_text("2")
+
+
+def is_volatile(target):
+    rows = [row.split() for row in Path("/proc/self/mounts").read_text().splitlines()]
+    options = next(row[3].split(",") for row in rows if row[1] == str(target))
+    return "volatile" in options or "fsync=volatile" in options  # as newer kernels say
+
+
+@pytest.mark.parametrize("layers", [1, 130])
+def test_a_volatile_mount_may_be_followed_by_another_one(snapshotter, mounted, layers):
+    names = [{f"f{number}": b"1"} for number in range(layers)]
+    snapshotter.prepare("c", stack(snapshotter, *names))
+    for volatile in (True, True, False):
+        root = mounted("c", volatile=volatile)
+        assert is_volatile(root) is volatile
+        with (root / "log").open("ab") as out:
+            out.write(b"x")
+            os.fsync(out.fileno())
+        unmount(root)
+    assert (snapshotter.upper("c") / "log").read_bytes() == b"xxx"

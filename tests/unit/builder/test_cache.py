@@ -1,6 +1,7 @@
 """The build cache: what is remembered of steps, and when it may go."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -10,9 +11,13 @@ from sampan.builder.progress import Changed, Reason
 from sampan.builder.results import State
 from sampan.lib.workers import Workers
 from sampan.oci import image_config
-from sampan.oci.image_config import History, ImageSpec
+from sampan.oci.descriptor import Descriptor
+from sampan.oci.digest import sha256_of
+from sampan.oci.image_config import History, ImageSpec, RootFS
+from sampan.oci.mediatypes import DOCKER_LAYER
 from sampan.oci.reference import parse_reference
 from sampan.store.content_local import LocalContentStore
+from sampan.store.image_records import LocalLayer
 from sampan.store.images import ImageStore
 from sampan.store.metadata import Database, Documents
 
@@ -42,10 +47,15 @@ def image(images, name, parent=None):
 
 STEP = Step(text="RUN x", stage="0", index=1)
 KEY = cache_key("exec", "sha256:base", argv=["x"])
+LINKED = replace(KEY, apart="apart")
 
 
 def record(cache, state, key=KEY, step=STEP):
     asyncio.run(cache.record([Made(key, step, state)]))
+
+
+def find_layer(cache):
+    return asyncio.run(cache.find_layer(LINKED.apart))
 
 
 def find(cache, key=KEY):
@@ -147,3 +157,20 @@ def test_tidying_drops_what_leads_nowhere(cache, images, database):
     assert cache.tidy() == 1
     assert cache.results() == frozenset()
     assert len(documents.all()) == 3  # the other entry and its two places
+
+
+def test_a_layer_is_found_whatever_it_was_put_on_as_long_as_its_step_is_there(cache, images):
+    diff_id, blob = (
+        sha256_of(b"a"),
+        Descriptor(mediaType=DOCKER_LAYER, digest=sha256_of(b"b"), size=1),
+    )
+    spec = ImageSpec(rootfs=RootFS(diff_ids=(diff_id,)), history=(History(created_by="COPY"),))
+    made = images.add(image_config.encode(spec), (blob,), size_bytes=1, built_here=True)
+    assert find_layer(cache) is None
+    record(cache, State(made), LINKED)
+    assert find_layer(cache) == LocalLayer(diff_id, blob)
+    cache.tidy()
+    assert find_layer(cache) == LocalLayer(diff_id, blob)
+    cache.forget([LINKED.digest])
+    cache.tidy()
+    assert find_layer(cache) is None

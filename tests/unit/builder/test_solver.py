@@ -1,7 +1,7 @@
 """The solver: once per vertex, cache before work, progress in order."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -9,6 +9,7 @@ from sampan.builder import progress
 from sampan.builder.cache_keys import cache_key
 from sampan.builder.graph import StepLabel, Vertex
 from sampan.builder.solver import Solver
+from sampan.errors import NotFound
 
 NEVER = progress.Reason(progress.Changed.NEVER_CACHED)
 
@@ -46,11 +47,16 @@ class FakeCache:
     async def find(self, key, step):
         return self.known.get(key.digest)
 
+    async def find_layer(self, apart):
+        return self.known.get(apart)
+
     async def why(self, key, step):
         return (NEVER,)
 
     async def record(self, made):
         for one in made:
+            if one.key.apart:
+                self.known[one.key.apart] = f"layer of {one.result.identity}"
             self.known[one.key.digest] = one.result
             self.names.append(one.key.parts.kind)
 
@@ -202,3 +208,36 @@ def test_early_failure_is_told_to_who_asks():
             await solver.solve(source, Events())
 
     run(build())
+
+
+class LinkedOp(FakeOp):
+    """Its layer is the same on every base; `gone`: it's removed before it is used."""
+
+    gone = False
+
+    async def key(self, inputs):
+        return replace(await super().key(inputs), apart="apart")
+
+    async def put_on(self, inputs, layer):
+        if self.gone:
+            raise NotFound("layer")
+        return Made(f"{layer} on {inputs[0].identity}")
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_layer_that_was_made_on_another_base_is_put_on_this_one(gone):
+    cache = FakeCache()
+
+    async def build(base, op):
+        events = Events()
+        solver = Solver(cache, use_cache=True)
+        result = await solver.solve(Vertex(op, (Vertex(FakeOp(base)),)), events)
+        await solver.save()
+        return result.identity, progress.CacheUsed() in events
+
+    assert run(build("one", LinkedOp("copy"))) == ("made:copy", False)
+    op = LinkedOp("copy")
+    op.gone = gone
+    expected = ("made:copy", False) if gone else ("layer of made:copy on made:two", True)
+    assert run(build("two", op)) == expected
+    assert run(build("two", LinkedOp("copy"))) == (expected[0], True)  # by its own key

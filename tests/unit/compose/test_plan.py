@@ -304,3 +304,16 @@ def test_down_of_one_service_leaves_the_network() -> None:
     present = Present(containers=(container_of(web), container_of(db)), networks=("p_default",))
     options = DownOptions(services=frozenset({"db"}))
     assert steps(plan_down(project_of(web, db), present, options)) == [("remove", "p-db-1")]
+
+
+def test_a_broken_off_replacement_gets_the_name_once_the_old_container_is_gone():
+    web = service_of("web")
+    old = container_of(web, config_hash="another")
+    interim = container_of(web, id="e" * 64, name=f"{12 * 'c'}_p-web-1", state="created")
+    plan = plan_up(project_of(web), observed_of(old, interim), PlanOptions())
+    removal, rename, _, start = plan.actions
+    assert (removal.kind, removal.container) == (Kind.REMOVE, old)
+    assert (rename.kind, rename.container, rename.name) == (Kind.RENAME, interim, "p-web-1")
+    assert removal.id in rename.after
+    assert start.kind is Kind.START
+    assert rename.id in start.after

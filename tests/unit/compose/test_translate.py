@@ -29,7 +29,8 @@ from sampan.compose.mounts import ExternalFile
 from sampan.compose.oneoff import OneOff, changed_service, oneoff_body
 from sampan.compose.references import NothingToShare, hash_of, resolved
 from sampan.compose.scalars import Bytes, Duration, Float32
-from sampan.compose.translate import Inherited, NotHonoured, Surroundings, create_body
+from sampan.compose.surroundings import Inherited, Surroundings
+from sampan.compose.translate import NotHonoured, create_body
 from sampan.lib.records import replace
 
 AROUND = Surroundings(name="p-web-1", config_hash="h", image="sha256:1")

@@ -9,7 +9,7 @@ from sampan.server.routers.services import ServicesRouter
 from sampan.server.routers.swarm import SwarmRouter
 from sampan.server.routers.swarm_files import SwarmFilesRouter
 from sampan.server.routers.unbuilt import unbuilt
-from sampan.server.routes import Route
+from sampan.server.routes import Route, RouteTable
 from sampan.wire.versions import ApiVersion
 
 
@@ -95,6 +95,18 @@ def test_image_names_with_slashes_and_colons_reach_the_handler(served):
         assert "name" not in json.loads((await client.ask("GET /images/json")).body)
 
     served(ROUTES, scenario)
+
+
+def test_a_greedy_route_takes_what_no_narrower_one_wants():
+    async def handler(call):
+        raise NotImplementedError
+
+    greedy = Route("DELETE", "/containers/{id:.*}", handler)
+    narrow = Route("DELETE", "/containers/{id}/checkpoints/{name}", handler)
+    table = RouteTable([greedy, narrow])
+    version = ApiVersion(1, 51)
+    assert table.find("DELETE", "/containers/a/checkpoints/b", version)[0] is narrow
+    assert table.find("DELETE", "/containers/a/b", version) == (greedy, {"id": "a/b"})
 
 
 def test_route_newer_than_the_version_asked_is_not_found(served):

@@ -40,3 +40,13 @@ def test_two_values_of_a_boolean_and_bottomless_nesting_are_invalid() -> None:
         parse('{"dangling":["1","0"]}').boolean("dangling")
     with pytest.raises(InvalidArgument):
         parse("[" * 100_000)
+
+
+def test_patterns_are_found_anywhere_and_others_taken_as_they_are() -> None:
+    filters = parse('{"name":["^ab","x+"],"id":["a("]}')
+    assert filters.match_pattern("name", "abc")
+    assert filters.match_pattern("name", "0xx")
+    assert not filters.match_pattern("name", "cab")
+    assert filters.match_pattern("id", "ba(")
+    assert not filters.match_pattern("id", "ab")
+    assert filters.match_pattern("driver", "whatever")

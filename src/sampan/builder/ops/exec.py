@@ -29,7 +29,7 @@ from sampan.builder.workspace import Workspace, Workspaces
 from sampan.errors import Internal, InvalidArgument
 from sampan.lib.ids import random_id
 from sampan.lib.workers import Workers
-from sampan.linux import mounts
+from sampan.linux.beneath import make_dirs_beneath
 
 
 class MountPointInTheWay(InvalidArgument):
@@ -168,7 +168,7 @@ def _make_mount_points(work: Workspace, wanted: Sequence[StepMount]) -> None:
 def _make_volumes(root: Path, volumes: Sequence[str]) -> None:
     """Declared volumes are there for programs, and in the layer as empty directories."""
     for path in volumes:
-        mounts.make_dirs_beneath(root, path)
+        make_dirs_beneath(root, path)
 
 
 async def _tell(emit: Emit, data: bytes, is_stderr: bool) -> None:

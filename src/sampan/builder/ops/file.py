@@ -31,6 +31,7 @@ from sampan.builder.trees import Tree
 from sampan.builder.workspace import Workspaces
 from sampan.errors import InvalidArgument
 from sampan.lib.workers import Workers
+from sampan.store.image_records import LocalLayer
 
 
 class ManySources(InvalidArgument):
@@ -88,7 +89,7 @@ class FileOp:
             hashed = await self._workers.run(content_hash, selected, files)
         text = f"#(nop) {transfer.note}{hashed} in {transfer.destination} "
         self._record = replace(self._record, command=(*self._record.command, text))
-        return cache_key(
+        key = cache_key(
             "file",
             inputs[0].identity,
             files=files,
@@ -97,6 +98,23 @@ class FileOp:
             linked=transfer.linked,
             **msgspec.to_builtins(self._record),
         )
+        if not transfer.linked:
+            return key
+        apart = cache_key(
+            "layer",
+            "",
+            text,
+            chmod=transfer.chmod,
+            unpack=transfer.unpack,
+            from_context=isinstance(inputs[1], Files),
+            epoch_ns=self._record.epoch_ns,
+        )
+        return replace(key, apart=apart.digest)
+
+    async def put_on(self, inputs: Sequence[Result], layer: LocalLayer) -> Result:
+        state = state_of(inputs[0])
+        restacked = await self._workspaces.restack(state, layer)
+        return await self._workers.run(self._exporter.commit, state, restacked, self._record)
 
     async def run(self, inputs: Sequence[Result], emit: Emit) -> Result:
         state = state_of(inputs[0])

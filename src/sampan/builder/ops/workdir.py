@@ -15,7 +15,7 @@ from sampan.builder.workspace import Workspaces
 from sampan.errors import InvalidArgument
 from sampan.lib.ids import random_id
 from sampan.lib.workers import Workers
-from sampan.linux import mounts
+from sampan.linux.beneath import make_dirs_beneath
 
 
 class NotADirectory(InvalidArgument):
@@ -59,6 +59,6 @@ class WorkdirOp:
 
 def _make(root: Path, path: str) -> None:
     try:
-        mounts.make_dirs_beneath(root, path)
+        make_dirs_beneath(root, path)
     except NotADirectoryError:
         raise NotADirectory(path) from None

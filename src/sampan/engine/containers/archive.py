@@ -19,7 +19,8 @@ from sampan.errors import Denied, InvalidArgument, NotFound
 from sampan.lib import gotime
 from sampan.lib.bridge import consumed, produced
 from sampan.lib.workers import Workers
-from sampan.linux.mounts import open_beneath, resolve_beneath
+from sampan.linux.beneath import open_beneath, resolve_beneath
+from sampan.runtime.users import resolve_user
 from sampan.store.apply import plain_extract
 from sampan.store.diff import write_path
 from sampan.wire.archive import PathStat, go_mode
@@ -53,7 +54,10 @@ class Archives:
             return await self._workers.run(_stat, root, path, text)
 
     async def get(self, text: str, path: str) -> tuple[PathStat, AsyncIterator[bytes]]:
-        """The path's facts and a tar of it. Raises NoSuchContainer and NoSuchPath at once."""
+        """The path's facts and a tar of it. Raises NoSuchContainer and NoSuchPath at once.
+
+        Of a container that is removed meanwhile the tar ends with NoSuchContainer.
+        """
         container = self._registry.get(text)
         facts = await self.stat(text, path)
         return facts, self._read(container, path)
@@ -67,8 +71,12 @@ class Archives:
                 )
                 async for chunk in chunks:
                     yield chunk
+            except OSError:
+                self._registry.get(container.id)  # it may be gone, and its files with it
+                raise
             finally:
                 os.close(folder)
+        self._registry.get(container.id)
         self._publish(container, "archive-path")
 
     async def put(
@@ -78,8 +86,10 @@ class Archives:
         stream: AsyncIterator[bytes],
         *,
         keep_directories: bool = False,
+        as_user: bool = False,
     ) -> None:
-        """Unpack a tar into the directory `path`.
+        """Unpack a tar into the directory `path`. `as_user`: all of it becomes the container's
+        user's, if it has one.
 
         Raises NoSuchContainer, NoSuchPath, InvalidArgument (no directory, bad tar) and Denied
         (read-only root file system or volume).
@@ -90,6 +100,10 @@ class Archives:
             facts = await self._workers.run(_stat, root, f"{path}/.", text)
             if not facts.mode & go_mode(stat.S_IFDIR):
                 raise InvalidArgument("extraction point is not a directory")
+            owner = None
+            if as_user and container.config.User:
+                user = await self._workers.run(resolve_user, root, container.config.User)
+                owner = user.uid, user.gid
             await consumed(
                 self._workers,
                 stream,
@@ -97,6 +111,7 @@ class Archives:
                     source,
                     root,
                     into=path,
+                    owner=owner,
                     keep_directories=keep_directories,
                     refuse_climbing=True,
                 ),

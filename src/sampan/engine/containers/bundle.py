@@ -29,7 +29,7 @@ from sampan.engine.containers.validate import container_of
 from sampan.errors import Conflict
 from sampan.lib.ids import ContainerId
 from sampan.lib.workers import Workers
-from sampan.linux.mounts import make_dirs_beneath, resolve_beneath
+from sampan.linux.beneath import make_dirs_beneath, resolve_beneath
 from sampan.network.model import BRIDGE
 from sampan.runtime import apparmor, devices
 from sampan.runtime.facts import HostFacts

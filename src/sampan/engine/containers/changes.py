@@ -4,8 +4,8 @@ The writable layer's mount points that a runtime made (runtime.placeholders) are
 three, so an image made by `commit` has what the user did and nothing else.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from sampan.engine.containers.record import Container, event_attributes
 from sampan.engine.containers.registry import ContainerRegistry
 from sampan.engine.containers.rootfs import RootFilesystems
 from sampan.engine.events import EventLog
-from sampan.errors import Conflict, Unavailable
+from sampan.errors import Conflict, SampanError, Unavailable
 from sampan.lib.bridge import produced
 from sampan.lib.workers import Workers
 from sampan.oci.digest import Digest
@@ -65,7 +65,18 @@ class Changes:
     async def list(self, text: str) -> Sequence[FilesystemChange]:
         """Sorted by path."""
         container = self._registry.get(text)
-        return await self._workers.run(self._list, container)
+        with self._still_there(container):
+            return await self._workers.run(self._list, container)
+
+    @contextmanager
+    def _still_there(self, container: Container) -> Iterator[None]:
+        """What was read of a container that was removed meanwhile may lack files."""
+        try:
+            yield
+        except (OSError, SampanError):
+            self._registry.get(container.id)
+            raise
+        self._registry.get(container.id)
 
     def _list(self, container: Container) -> Sequence[FilesystemChange]:
         snapshots = self._rootfs.snapshots
@@ -82,9 +93,10 @@ class Changes:
         return self._export(self._registry.get(text))
 
     async def _export(self, container: Container) -> AsyncIterator[bytes]:
-        async with self._rootfs.mounted(container.id) as root:
-            async for chunk in produced(self._workers, lambda out: write_tree(root, out)):
-                yield chunk
+        with self._still_there(container):
+            async with self._rootfs.mounted(container.id) as root:
+                async for chunk in produced(self._workers, lambda out: write_tree(root, out)):
+                    yield chunk
         self._publish(container, "export")
 
     async def commit(self, request: CommitRequest) -> Digest:
@@ -104,7 +116,11 @@ class Changes:
                 with suppress(Conflict, Unavailable):  # it ends just now: nothing writes any more
                     await task.pause()
                     stack.push_async_callback(task.resume)
-            image_id = await self._images.commit(container, request)
+            try:
+                image_id = await self._images.commit(container, request)
+            except SampanError:
+                self._registry.get(container.id)
+                raise
         self._publish(
             container,
             "commit",

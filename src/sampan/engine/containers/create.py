@@ -34,7 +34,7 @@ from sampan.lib import gotime
 from sampan.lib.cleanup import shielded
 from sampan.lib.ids import ContainerId, random_id, short
 from sampan.lib.workers import Workers
-from sampan.linux.mounts import resolve_beneath
+from sampan.linux.beneath import resolve_beneath
 from sampan.logs.drivers import writes_file
 from sampan.oci.image_config import ImageRunConfig
 from sampan.oci.platform import Platform, normalise, parse_platform

@@ -26,6 +26,7 @@ from sampan.engine.containers.session import Ready, Session, framed, unframed
 from sampan.engine.events import EventLog
 from sampan.errors import Conflict, Internal, InvalidArgument, NotFound
 from sampan.lib.ids import ContainerId, ExecId, random_id
+from sampan.lib.spans import span
 from sampan.lib.workers import Workers
 from sampan.runtime.apparmor import UNCONFINED
 from sampan.runtime.facts import HostFacts
@@ -109,6 +110,8 @@ class Execs:
             made.console_size = (request.ConsoleSize[0], request.ConsoleSize[1])
         self._forget_oldest()
         self._execs[made.id] = made
+        if (task := self._live.find_task(container.id)) is not None:
+            task.warm_up()  # clients start what they create, some milliseconds later
         self._publish(made, f"exec_create: {made.command}")
         return made.id
 
@@ -179,7 +182,8 @@ class Execs:
         )
 
     async def _launch(self, this: _Exec, container: Container, *, detach: bool) -> None:
-        process = await self._workers.run(self._process, container, this.config)
+        with span("exec.process"):
+            process = await self._workers.run(self._process, container, this.config)
         config = this.config
         this.task = await self._live.task(container.id).exec(
             ExecSpec(

@@ -27,6 +27,7 @@ from sampan.engine.events import EventLog
 from sampan.lib.cleanup import shielded
 from sampan.lib.ids import ContainerId
 from sampan.lib.log import fields
+from sampan.lib.spans import span
 from sampan.runtime.restart import Decision
 from sampan.runtime.tasks import ExitStatus, Task
 
@@ -73,19 +74,23 @@ class Exits:
                 and not decision.restart
                 and not self._restarts.is_held(identifier)
             )
-            after, saved = await self._commit(before, status, decision, unsaved=auto_remove)
+            with span("end.commit"):
+                after, saved = await self._commit(before, status, decision, unsaved=auto_remove)
             self._probes.stop(identifier)
             self._tell_die(before, after, status)
             self._live.drop_task(identifier)
-            await self._resources.disconnect(before)
+            with span("end.network"):
+                await self._resources.disconnect(before)
             self._live.tell_exit(identifier, Outcome(status.code))
             if auto_remove:
-                await self._eraser.forget(after, volumes=True)
-            await self._resources.release(before)
-            if task is not None and saved:
-                await shielded(task.delete, what="delete task")
-            if auto_remove:
-                await self._eraser.clean(after, volumes=True)
+                with span("end.remove"):
+                    await self._eraser.forget(after, volumes=True)
+            with span("end.clean"):
+                await self._resources.release(before)
+                if task is not None and saved:
+                    await shielded(task.delete, what="delete task")
+                if auto_remove:
+                    await self._eraser.clean(after, volumes=True)
         return decision
 
     async def _commit(

@@ -75,6 +75,7 @@ def plan_mounts(
             found[point.destination] = MountPlan(point)
     own: dict[str, MountPlan] = {}
     for plan in _requested(host):
+        _check_no_nul(plan.point)
         if plan.point.destination in own:
             raise InvalidArgument(f"Duplicate mount point: {plan.point.destination}")
         own[plan.point.destination] = plan
@@ -92,6 +93,12 @@ def plan_mounts(
             )
             found[destination] = MountPlan(point)
     return list(found.values())
+
+
+def _check_no_nul(point: MountPoint) -> None:
+    """The kernel's names end there."""
+    if "\0" in f"{point.source}{point.destination}{point.subpath}":
+        raise InvalidMount(point.type, "paths can't contain null characters")
 
 
 def _requested(host: HostSettings) -> Iterable[MountPlan]:

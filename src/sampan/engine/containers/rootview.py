@@ -12,12 +12,14 @@ import os
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from sampan.engine.containers.record import Container
 from sampan.engine.containers.rootfs import RootFilesystems
 from sampan.lib.workers import Workers
-from sampan.linux.mounts import bind, bind_beneath, open_beneath, unmount
+from sampan.linux.beneath import bind_beneath, open_beneath
+from sampan.linux.mounts import bind, unmount
 
 
 class RootViews:
@@ -35,8 +37,7 @@ class RootViews:
             finally:
                 os.close(held)
             return
-        async with self._rootfs.mounted(container.id) as root:
-            view = await self._workers.run(_mount_view, container, root)
+        async with self._rootfs.viewed(container.id, partial(_mount_view, container)) as view:
             try:
                 yield view
             finally:

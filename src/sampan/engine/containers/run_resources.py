@@ -22,6 +22,7 @@ from sampan.engine.containers.shm import SharedMemory
 from sampan.engine.containers.task_files import TaskFiles
 from sampan.engine.containers.volume_mounts import VolumeMounts
 from sampan.lib.cleanup import shielded
+from sampan.lib.spans import span
 from sampan.runtime.tasks import Task, TaskService
 
 log = logging.getLogger(__name__)
@@ -58,13 +59,16 @@ class RunResources:
 
     async def acquire(self, container: Container, undo: AsyncExitStack) -> Acquired:
         """Everything or, once `undo` has run, nothing."""
+        root = self._rootfs.acquire(container.id, volatile=container.auto_remove)
+        network = self._networking.connect(container)
+        volumes, images = self._volumes.acquire(container), self._images.acquire(container)
         rootfs, connected, task, *_ = await together(
-            self._get(undo, self._rootfs.acquire(container.id), self._release_rootfs, container),
-            self._get(undo, self._networking.connect(container), self._disconnect, container),
+            self._get("root", undo, root, self._release_rootfs, container),
+            self._get("network", undo, network, self._disconnect, container),
             self._get_task(undo, container),
-            self._get(undo, self._volumes.acquire(container), self._volumes.release, container),
-            self._get(undo, self._shm.acquire(container), self._shm.release, container),
-            self._get(undo, self._images.acquire(container), self._images.release, container),
+            self._get("volumes", undo, volumes, self._volumes.release, container),
+            self._get("shm", undo, self._shm.acquire(container), self._shm.release, container),
+            self._get("images", undo, images, self._images.release, container),
         )
         return Acquired(rootfs, connected, task)
 
@@ -92,17 +96,20 @@ class RunResources:
 
     async def _get(
         self,
+        what: str,
         undo: AsyncExitStack,
         work: Coroutine[Any, Any, Any],
         give_back: Callable[[Container], Awaitable[object]],
         container: Container,
     ) -> Any:  # of several kinds: `acquire` knows which
-        got = await work
+        with span(f"start.{what}"):
+            got = await work
         undo.push_async_callback(shielded, partial(give_back, container), what="undo a start")
         return got
 
     async def _get_task(self, undo: AsyncExitStack, container: Container) -> Task:
-        task = await self._tasks.create(self._task_files.spec(container))
+        with span("start.monitor"):
+            task = await self._tasks.create(self._task_files.spec(container))
         undo.push_async_callback(shielded, partial(end_task, task), what="undo a start")
         return task
 

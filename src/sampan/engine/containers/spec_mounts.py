@@ -16,8 +16,9 @@ from posixpath import normpath
 from sampan.engine.containers.mounts import NoBindSource, tmpfs_options
 from sampan.engine.containers.record import Container, MountPoint
 from sampan.errors import InvalidArgument, NotFound
+from sampan.linux.beneath import open_beneath
 from sampan.linux.mountinfo import mount_of
-from sampan.linux.mounts import bind, open_beneath, unmount
+from sampan.linux.mounts import bind, unmount
 from sampan.runtime.spec_builder import SpecMount
 
 # what lxcfs and its kind put in place of files of the kernel; everything else there stays as it is

@@ -35,6 +35,7 @@ from sampan.errors import (
 from sampan.lib import gotime
 from sampan.lib.ids import ContainerId
 from sampan.lib.log import fields
+from sampan.lib.spans import span
 from sampan.runtime.tasks import LaunchFailed, Task
 
 log = logging.getLogger(__name__)
@@ -122,10 +123,13 @@ class Starter:
         await self._bundles.refresh_parents(started)
 
     async def _run(self, container: Container, acquired: Acquired, *, by_user: bool) -> Container:
-        run = await self._bundles.write(container, acquired)
+        with span("start.bundle"):
+            run = await self._bundles.write(container, acquired)
         with run.held:
-            await self._hub.connect(container.id, acquired.task)
-            pid = await acquired.task.launch()
+            with span("start.attach"):
+                await self._hub.connect(container.id, acquired.task)
+            with span("start.launch"):
+                pid = await acquired.task.launch()
         change = partial(
             record.started,
             pid=pid,
@@ -138,7 +142,8 @@ class Starter:
             restart_count=container.restart_count,
             by_user=by_user,
         )
-        return await self._registry.update(container.id, change)
+        with span("start.commit"):
+            return await self._registry.update(container.id, change)
 
     async def _failed(self, container: Container, error: Exception) -> Exception:
         """Keep the error in the state and return what the client is told."""

@@ -13,6 +13,7 @@ from sampan.engine.containers.record import event_attributes
 from sampan.engine.containers.registry import ContainerRegistry
 from sampan.engine.events import EventLog
 from sampan.errors import Conflict, Internal, InvalidArgument
+from sampan.lib.needs import PS
 from sampan.lib.workers import Workers
 from sampan.linux.cgroups import CgroupLayout
 
@@ -28,12 +29,14 @@ class ProcessTable:
 def process_table(arguments: str, pids: Collection[int]) -> ProcessTable:
     """Run `ps` and keep the rows of `pids`. Raises InvalidArgument when `ps` refuses."""
     words = arguments.split() or ["-ef"]
+    if "\0" in arguments:
+        raise InvalidArgument("ps: arguments can't contain null characters")
     try:
         done = subprocess.run(
             ["ps", *words], capture_output=True, text=True, timeout=LIMIT_S, check=False
         )
     except FileNotFoundError as error:
-        raise Internal("top needs the program ps (package procps) on the host") from error
+        raise Internal("top needs the program ps on the host", hint=PS.hint()) from error
     if done.returncode:
         raise InvalidArgument(f"ps: {done.stderr.strip() or done.returncode}")
     return select_rows(done.stdout, pids)

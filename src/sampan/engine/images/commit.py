@@ -14,6 +14,7 @@ from sampan.engine.images.new_layer import LayerAdder
 from sampan.engine.images.reporting import StorageFailed
 from sampan.engine.images.tag import Tagger, new_name
 from sampan.lib import gotime
+from sampan.lib.tarwriter import Writable
 from sampan.lib.workers import Workers
 from sampan.oci.digest import Digest
 from sampan.oci.image_config import HealthSpec, History, ImageRunConfig, ImageSpec
@@ -84,12 +85,12 @@ class ContainerCommit:
             author=request.author,
             comment=request.comment,
         )
-        return self._layers.from_writer(
-            parent,
-            lambda out: write_layer(upper, out, keep=lambda path: path not in hidden),
-            spec,
-            entry,
-        )
+
+        def write(out: Writable) -> None:
+            write_layer(upper, out, keep=lambda path: path not in hidden)
+            self._snapshots.upper(container.id)  # still there, so no file was removed meanwhile
+
+        return self._layers.from_writer(parent, write, spec, entry)
 
 
 def merged(container: ContainerConfig, request: ContainerConfig | None) -> ImageRunConfig:

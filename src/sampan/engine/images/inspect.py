@@ -45,6 +45,10 @@ class ImageInspector:
         """Newest step first. Raises NoSuchImage, PlatformMismatch."""
         return await self._workers.run(self._history, name, platform)
 
+    async def require(self, name: str, platform: Platform) -> None:
+        """That the image is for this platform. Raises NoSuchImage, PlatformMismatch."""
+        await self._workers.run(self._find, name, platform)
+
     def _find(self, name: str, platform: Platform | None) -> Image:
         image = self._images.resolve(name)
         if platform is not None and normalise(image.spec.platform) != normalise(platform):

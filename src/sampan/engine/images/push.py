@@ -12,7 +12,7 @@ from contextlib import aclosing
 from sampan.engine.images.concurrently import concurrently
 from sampan.engine.images.events import ImageEvents
 from sampan.engine.images.progress import aux, status
-from sampan.engine.images.push_layers import LayerPusher, LocalLayer
+from sampan.engine.images.push_layers import LayerPusher
 from sampan.engine.images.pushed_blobs import PushedBlobs
 from sampan.engine.images.reporting import Bars, Report, StorageFailed, reported
 from sampan.errors import InvalidArgument, NotFound
@@ -28,6 +28,7 @@ from sampan.registry.client import PUSH, Registries
 from sampan.registry.keychain import Credentials
 from sampan.registry.pusher import BlobPusher
 from sampan.store.content import ContentStore
+from sampan.store.image_records import LocalLayer
 from sampan.store.images import Image, ImageStore
 from sampan.store.leases import Lease, Leases
 from sampan.wire.progress import Progress

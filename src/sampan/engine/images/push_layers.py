@@ -5,7 +5,6 @@ once, in the content store, under a lease (gc takes it when the push is over).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from isal import isal_zlib
 
@@ -14,23 +13,17 @@ from sampan.lib.tarstream import CHUNK
 from sampan.lib.workers import Workers
 from sampan.oci import mediatypes
 from sampan.oci.descriptor import Descriptor
-from sampan.oci.digest import Digest
 from sampan.oci.reference import Reference
 from sampan.registry.pusher import BlobPusher
 from sampan.store.content import ContentStore
 from sampan.store.decompress import MAGIC_BYTES, Compression, decompressed, detect
+from sampan.store.image_records import LocalLayer
 from sampan.store.leases import Lease
 
 LEVEL = 1  # of isal: near zlib's 3 in size, several times faster
 
 Show = Callable[[str], None]  # a row's new state
 ShowBytes = Callable[[int, int], None]  # sent, in all
-
-
-@dataclass(frozen=True, slots=True)
-class LocalLayer:
-    diff_id: Digest
-    blob: Descriptor
 
 
 class LayerPusher:

@@ -118,6 +118,8 @@ def _told(url: str) -> Iterator[None]:
         raise FetchFailed(url, "context deadline exceeded") from error
     except (aiohttp.ClientError, OSError) as error:
         raise FetchFailed(url, str(error) or type(error).__name__) from error
+    except UnicodeError as error:  # Python's codec for names of hosts
+        raise FetchFailed(url, "dial tcp: lookup: no such host") from error
 
 
 async def _check_status(url: str, response: aiohttp.ClientResponse) -> None:

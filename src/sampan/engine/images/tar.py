@@ -120,14 +120,19 @@ class Loader:
         self._workers = workers
 
     async def load(
-        self, chunks: AsyncIterator[bytes], *, quiet: bool = False
+        self,
+        chunks: AsyncIterator[bytes],
+        *,
+        quiet: bool = False,
+        platform: Platform | None = None,
     ) -> AsyncIterator[Progress]:
-        """All images of an archive. A failure is the last object: clients look for it there."""
+        """All images of an archive; `platform`: no others. A failure is the last object: clients
+        look for it there."""
 
         async def work(report: Report) -> None:
             on_layer = None if quiet else layer_bars(report, self._workers)
             loaded = await consumed(
-                self._workers, chunks, lambda source: self._loader.load(source, on_layer)
+                self._workers, chunks, lambda source: self._loader.load(source, on_layer, platform)
             )
             for one in loaded:
                 self._events.named("load", one.image, one.image.id)

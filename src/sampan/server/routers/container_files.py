@@ -27,6 +27,7 @@ class ArchiveBackend(Protocol):
         stream: AsyncIterator[bytes],
         *,
         keep_directories: bool = False,
+        as_user: bool = False,
     ) -> None: ...
 
 
@@ -67,6 +68,7 @@ class ContainerFilesRouter:
             _path(call),
             call.chunks(),
             keep_directories=call.flag("noOverwriteDirNonDir"),
+            as_user=call.flag("copyUIDGID"),
         )
         return call.empty(200)
 

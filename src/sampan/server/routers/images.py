@@ -41,6 +41,9 @@ class InspectBackend(Protocol):
     async def history(
         self, name: str, *, platform: Platform | None = None
     ) -> list[HistoryItem]: ...
+    async def require(self, name: str, platform: Platform) -> None:
+        """Raises unless the image is for this platform."""
+        ...
 
 
 class TagBackend(Protocol):
@@ -131,6 +134,8 @@ class ImagesRouter:
 
     async def remove(self, call: Call) -> web.Response:
         name, force = call.params["name"], call.flag("force")
+        for platform in call.platforms():  # an image has one: another one's isn't there to remove
+            await self._inspector.require(name, platform)
         removed = await self._remover.remove(name, force=force, no_prune=call.flag("noprune"))
         return call.reply(removed)
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from sampan.errors import InvalidArgument
+from sampan.errors import InvalidArgument, Unsupported
 from sampan.server import streams
 from sampan.server.call import JSON, Call
 from sampan.server.routes import Route
@@ -142,6 +142,8 @@ class LifecycleRouter:
         return call.reply({"Id": made.id, "Warnings": list(made.warnings)}, status=201)
 
     async def start(self, call: Call) -> web.Response:
+        if call.text("checkpoint"):
+            raise Unsupported("starting from a checkpoint is not supported by this engine")
         await self._starter.start(call.params["id"])
         return call.empty()
 

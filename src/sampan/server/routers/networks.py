@@ -22,7 +22,9 @@ from sampan.wire.versions import ApiVersion
 
 class NetworksBackend(Protocol):
     async def list(self, filters: Filters) -> Sequence[NetworkView]: ...
-    async def inspect(self, text: str, *, scope: str = "") -> NetworkView: ...
+    async def inspect(
+        self, text: str, *, scope: str = "", verbose: bool = False
+    ) -> NetworkView: ...
     async def create(self, request: NetworkCreate) -> NetworkCreated: ...
     async def remove(self, text: str) -> None: ...
     async def prune(self, filters: Filters) -> NetworksPruned: ...
@@ -56,7 +58,10 @@ class NetworksRouter:
         return call.reply(await self._networks.list(call.filters()))
 
     async def inspect(self, call: Call) -> web.Response:
-        return call.reply(await self._networks.inspect(call.params["id"], scope=call.text("scope")))
+        found = await self._networks.inspect(
+            call.params["id"], scope=call.text("scope"), verbose=call.flag("verbose")
+        )
+        return call.reply(found)
 
     async def create(self, call: Call) -> web.Response:
         created = await self._networks.create(await call.body(NetworkCreate))

@@ -65,12 +65,24 @@ class PushBackend(Protocol):
 
 
 class LoadBackend(Protocol):
-    def load(self, chunks: AsyncIterator[bytes], *, quiet: bool = False) -> Progress: ...
+    def load(
+        self,
+        chunks: AsyncIterator[bytes],
+        *,
+        quiet: bool = False,
+        platform: Platform | None = None,
+    ) -> Progress: ...
 
 
 class SaveBackend(Protocol):
     def save(self, names: Sequence[str]) -> AsyncIterator[bytes]:
         """Raises NoSuchImage before the first byte."""
+        ...
+
+
+class PlatformBackend(Protocol):
+    async def require(self, name: str, platform: Platform) -> None:
+        """Raises unless the image is for this platform."""
         ...
 
 
@@ -91,12 +103,14 @@ class TransfersRouter:
         pusher: PushBackend,
         loader: LoadBackend,
         saver: SaveBackend,
+        inspector: PlatformBackend,
     ) -> None:
         self._puller = puller
         self._importer = importer
         self._pusher = pusher
         self._loader = loader
         self._saver = saver
+        self._inspector = inspector
 
     def routes(self) -> list[Route]:
         return [
@@ -133,20 +147,31 @@ class TransfersRouter:
         return await streams.progress(call, items)
 
     async def push(self, call: Call) -> web.StreamResponse:
-        items = self._pusher.push(
-            call.params["name"], tag=call.text("tag"), credentials=call.credentials()
-        )
+        name, tag = call.params["name"], call.text("tag")
+        platform = call.platform()
+        if platform is not None:
+            await self._inspector.require(f"{name}:{tag}" if tag else name, platform)
+        items = self._pusher.push(name, tag=tag, credentials=call.credentials())
         return await streams.progress(call, items)
 
     async def load(self, call: Call) -> web.StreamResponse:
         # Quiet unless told otherwise, whatever the API's documents say: docker-py counts on an
         # answer that begins when the images are there.
-        items = self._loader.load(call.chunks(), quiet=call.flag("quiet", default=True))
+        items = self._loader.load(
+            call.chunks(), quiet=call.flag("quiet", default=True), platform=call.platform()
+        )
         return await streams.progress(call, items)
 
     async def save(self, call: Call) -> web.StreamResponse:
         names = [name for text in call.texts("names") for name in text.split(",")]
-        return await streams.raw(call, self._saver.save(names), TAR)
+        return await self._saved(call, names)
 
     async def save_one(self, call: Call) -> web.StreamResponse:
-        return await streams.raw(call, self._saver.save([call.params["name"]]), TAR)
+        return await self._saved(call, [call.params["name"]])
+
+    async def _saved(self, call: Call, names: Sequence[str]) -> web.StreamResponse:
+        platform = call.platform()
+        if platform is not None:
+            for name in names:
+                await self._inspector.require(name, platform)
+        return await streams.raw(call, self._saver.save(names), TAR)

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from sampan.errors import Unavailable
+from sampan.errors import Unavailable, Unsupported
 from sampan.server.call import Call
 from sampan.server.routes import Route
 from sampan.wire.filters import Filters
@@ -13,11 +13,17 @@ from sampan.wire.volumes import VolumeCreate, VolumeList, VolumesPruned, VolumeV
 
 # Until then a prune took named volumes too.
 ANONYMOUS_ONLY_SINCE = ApiVersion(1, 42)
+CLUSTER_VOLUMES_SINCE = ApiVersion(1, 42)
 
 
 class NoClusterVolumes(Unavailable):
     def __init__(self) -> None:
         super().__init__("volume update only valid for cluster volumes, but swarm is unavailable")
+
+
+class ClusterVolumeAsked(Unsupported):
+    def __init__(self) -> None:
+        super().__init__("cluster volumes are not supported by this engine")
 
 
 class VolumesBackend(Protocol):
@@ -46,7 +52,10 @@ class VolumesRouter:
         return call.reply(await self._volumes.list(call.filters()))
 
     async def create(self, call: Call) -> web.Response:
-        created = await self._volumes.create(await call.body(VolumeCreate))
+        wanted = await call.body(VolumeCreate)
+        if wanted.ClusterVolumeSpec is not None and call.version >= CLUSTER_VOLUMES_SINCE:
+            raise ClusterVolumeAsked
+        created = await self._volumes.create(wanted)
         return call.reply(created, status=201)
 
     async def inspect(self, call: Call) -> web.Response:

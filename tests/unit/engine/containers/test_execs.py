@@ -49,6 +49,11 @@ class SlowTask:
     def task(self, _container_id):
         return self
 
+    find_task = task
+
+    def warm_up(self):
+        pass
+
     async def exec(self, _spec):
         await self.go.wait()
         return self
