@@ -81,6 +81,8 @@ class Config:
     swarm_etcd_ca: str = ""
     swarm_etcd_cert: str = ""
     swarm_etcd_key: str = ""
+    swarm_etcd_user: str = ""
+    swarm_etcd_password_file: str = ""
     tls: bool | None = None  # None: nothing was said
     tls_verify: bool | None = None
     tls_ca: str = ""
@@ -102,6 +104,8 @@ class Config:
             ca=self.swarm_etcd_ca,
             certificate=self.swarm_etcd_cert,
             key=self.swarm_etcd_key,
+            user=self.swarm_etcd_user,
+            password_file=self.swarm_etcd_password_file,
         )
 
 

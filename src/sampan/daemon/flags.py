@@ -8,9 +8,18 @@ from typing import Any
 
 from sampan.daemon.settings import BY_FLAG, BY_SHORT, SETTINGS, Kind, Setting
 from sampan.errors import InvalidArgument
+from sampan.lib.optionlines import option_head, option_lines
 
 _TRUE, _FALSE = frozenset({"true", "1", "t"}), frozenset({"false", "0", "f"})
 USAGE = "See 'sampan daemon --help'."
+_WORDS = {  # for values, in help
+    Kind.TEXT: "string",
+    Kind.INTEGER: "int",
+    Kind.LIST: "list",
+    Kind.MAP: "map",
+    Kind.RUNTIMES: "runtime",
+    Kind.POOLS: "pool-options",
+}
 
 
 class BadUsage(InvalidArgument):
@@ -86,9 +95,26 @@ def parse_pool(text: str) -> tuple[str, int]:
     return parts["base"], int(parts["size"])
 
 
-def usage() -> str:
-    lines = ["", "Usage:  sampan daemon [OPTIONS]", "", "The container engine.", "", "Options:"]
-    for setting in SETTINGS:
-        short = f"-{setting.short}, " if setting.short else "    "
-        lines.append(f"  {short}--{setting.flag:<26} {setting.about}")
-    return "\n".join(lines) + "\n"
+def usage(defaults: object) -> str:
+    """The text of --help; `defaults` has a field for each setting."""
+    shown = sorted(SETTINGS, key=lambda setting: setting.flag)
+    entries = [
+        (
+            option_head(setting.flag, setting.short, _WORDS.get(setting.kind, "")),
+            setting.about + _default(getattr(defaults, setting.field)),
+        )
+        for setting in shown
+    ]
+    head = ["Usage:  sampan daemon [OPTIONS]", "", "Run the container engine", "", "Options:"]
+    return "\n".join([*head, *option_lines(entries)]) + "\n"
+
+
+def _default(value: object) -> str:
+    """As Docker's programs show it: nothing for what is empty or off."""
+    if not value:
+        return ""
+    if isinstance(value, bool | int):
+        return f" (default {str(value).lower()})"
+    if isinstance(value, tuple):
+        return f" (default [{','.join(map(str, value))}])"
+    return f' (default "{value}")'

@@ -138,10 +138,9 @@ def _image_router(
         events=events,
         workers=workers,
     )
-    inspector = ImageInspector(images=storage.images, snapshots=storage.snapshots, workers=workers)
     return ImagesRouter(
         listing=listing,
-        inspector=inspector,
+        inspector=_inspector(core),
         tagger=tagger,
         remover=remover,
         pruner=pruner,
@@ -184,4 +183,10 @@ def _transfers(
             events=events,
             workers=workers,
         ),
+        inspector=_inspector(core),
     )
+
+
+def _inspector(core: Core) -> ImageInspector:
+    storage = core.storage
+    return ImageInspector(images=storage.images, snapshots=storage.snapshots, workers=core.workers)

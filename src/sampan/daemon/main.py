@@ -26,9 +26,10 @@ from sampan.daemon.claims import DataRootLock, Pidfile
 from sampan.daemon.config import Config, load
 from sampan.daemon.instance import Instance, derive
 from sampan.daemon.listeners import Listeners, open_listeners
-from sampan.errors import SampanError
+from sampan.errors import Internal, SampanError, Unsupported
 from sampan.lib import log as logs
 from sampan.lib.log import fields
+from sampan.lib.systemd import notify
 
 if TYPE_CHECKING:
     from sampan.daemon.wiring import Daemon
@@ -38,6 +39,7 @@ log = logging.getLogger("sampan.daemon")
 
 EXIT_USAGE = 125  # dockerd's status for a bad command line
 EXIT_FAILURE = 1
+HINT = "`sampan setup` says what this machine lacks"
 
 
 def entry(arguments: list[str] | None = None) -> int:
@@ -46,7 +48,7 @@ def entry(arguments: list[str] | None = None) -> int:
     try:
         config = load(words)
     except flags.HelpWanted:
-        sys.stdout.write(flags.usage())
+        sys.stdout.write(flags.usage(Config()))
         return 0
     except flags.BadUsage as error:
         sys.stderr.write(f"{error.message}\n")
@@ -61,9 +63,11 @@ def entry(arguments: list[str] | None = None) -> int:
     try:
         return _run(config, words)
     except SampanError as error:
-        log.error(fields("start failed", reason=error.message))
+        lacks = HINT if isinstance(error, Internal | Unsupported) else ""
+        hint = error.hint or lacks
+        log.error(fields("start failed", reason=error.message, **({"hint": hint} if hint else {})))
     except OSError as error:
-        log.error(fields("start failed", reason=error), exc_info=config.debug)
+        log.error(fields("start failed", reason=error, hint=HINT), exc_info=config.debug)
     return EXIT_FAILURE
 
 
@@ -141,18 +145,3 @@ def _reload(daemon: "Daemon", words: list[str], certificates: tls.Certificates |
         return
     logs.configure("debug" if config.debug else config.log_level)
     daemon.reload(config)
-
-
-def notify(state: str) -> None:
-    """Tell systemd (sd_notify protocol); nothing happens outside of it."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address:
-        return
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-            channel.connect(address)
-            channel.sendall(state.encode())
-    except OSError as error:
-        log.warning(fields("systemd not told", state=state, reason=error))

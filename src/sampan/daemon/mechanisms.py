@@ -5,7 +5,6 @@ as Debian's cgroupfs-mount does; where that can't be done runc takes over, and /
 """
 
 import logging
-import shutil
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from sampan.daemon.config import Config
 from sampan.daemon.core import Core
 from sampan.daemon.instance import Instance
 from sampan.engine.volumes import Volumes
+from sampan.lib import needs
 from sampan.lib.log import fields
 from sampan.linux.cgroups import CgroupLayout, mount_missing
 from sampan.network.model import DEFAULT_ADDRESS_POOLS, NetworkSettings
@@ -24,8 +24,6 @@ from sampan.runtime.tasks import TaskService
 from sampan.volumes.store import VolumeStore
 
 log = logging.getLogger(__name__)
-
-INIT_PROGRAMS = ("docker-init", "tini-static", "tini")  # the first that is installed is --init's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +48,8 @@ async def start_mechanisms(core: Core, stack: AsyncExitStack) -> Mechanisms:
     network = NetworkService(
         documents=core.storage.documents("network"), settings=network_settings(config, instance)
     )
-    await network.start()
     stack.push_async_callback(_leave, network, layout, core)
+    await network.start()
     tasks = TaskService(instance.exec_root, layout=layout, workers=workers)
     await tasks.start()
     stack.push_async_callback(tasks.close)
@@ -67,7 +65,7 @@ async def start_mechanisms(core: Core, stack: AsyncExitStack) -> Mechanisms:
             store=volume_store, users=core.containers, events=core.events, workers=workers
         ),
         programs=SeccompPrograms(),
-        init_path=next(filter(None, map(shutil.which, INIT_PROGRAMS)), ""),
+        init_path=needs.INIT.find(),
     )
 
 

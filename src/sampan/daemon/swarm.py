@@ -19,7 +19,9 @@ from socket import socket
 from msgspec.structs import replace
 
 from sampan.daemon import swarm_records as records
-from sampan.daemon.swarm_manager import ManagerState, Standing
+from sampan.daemon.swarm_joining import Joining, get_certificate
+from sampan.daemon.swarm_leaving import farewell, resign
+from sampan.daemon.swarm_manager import ManagerState
 from sampan.daemon.swarm_member import MemberRun
 from sampan.daemon.swarm_outside import check_init
 from sampan.daemon.swarm_parts import SwarmParts
@@ -36,26 +38,25 @@ from sampan.daemon.swarm_refusals import (
     WorkerOnly,
     leaving_manager,
 )
+from sampan.daemon.swarm_standing import Standing
 from sampan.errors import Internal, SampanError, Unavailable
 from sampan.lib.log import fields
 from sampan.lib.workers import Workers
-from sampan.swarm import ca, tokens
-from sampan.swarm.etcd.members import LastManager
+from sampan.swarm import ca
 from sampan.swarm.leader import Crew
-from sampan.swarm.membership import addresses, defaults, joining, rotation
+from sampan.swarm.membership import defaults
 from sampan.swarm.membership.addresses import Addresses, Interface
 from sampan.swarm.membership.authority import cluster_of
-from sampan.swarm.membership.files import Keyring, NodeFiles
-from sampan.swarm.model import Cluster, Node
-from sampan.swarm.peer.client import Unreachable
+from sampan.swarm.membership.changes import Rotations, changed
+from sampan.swarm.membership.files import NodeFiles
+from sampan.swarm.model import Cluster
 from sampan.swarm.store.interface import Store, Update
 from sampan.wire.swarm import SwarmSpec
-from sampan.wire.swarm_views import InitRequest, JoinRequest, Peer, SwarmStanding
+from sampan.wire.swarm_views import InitRequest, JoinRequest, SwarmStanding
 
 log = logging.getLogger(__name__)
 
 WAIT_S = 20.0  # as dockerd waits for a join
-AGAIN_S = 1.0
 ATTEMPTS = 5  # to reach a manager, before `join` says that none is there
 PERIOD_S = 0.05
 
@@ -87,7 +88,7 @@ class SwarmNode:
                 return
             self._standing = Standing(self._files, self._workers, state)
             if state.join is not None:
-                self._crew.start([_Joining(self, None)])
+                self._crew.start([Joining(self._attempt_to_join, self._joining_failed, None)])
             elif await self._workers.run(lambda: self._files.is_locked):
                 self._error = Locked()
             else:
@@ -133,7 +134,7 @@ class SwarmNode:
             self._standing = Standing(self._files, self._workers, state)
             await self._standing.save(state)
             self._error = None
-            self._crew.start([_Joining(self, ATTEMPTS)])
+            self._crew.start([Joining(self._attempt_to_join, self._joining_failed, ATTEMPTS)])
             await self._wait(lambda: self._error is not None or self.is_ready)
             if self._error is not None and self._member is None:
                 failure = self._error
@@ -154,7 +155,9 @@ class SwarmNode:
                 raise leaving_manager(manager.reachable() if manager else {})
             if manager is not None and manager.store is not None:
                 with suppress(SampanError):
-                    await self._resign(manager.store)
+                    await resign(manager, manager.store, self.node_id)
+            await self._crew.stop()
+            await farewell(self._standing)
             await self._forget()
             await self._parts.leave()
             log.info("left the swarm")
@@ -181,21 +184,8 @@ class SwarmNode:
     ) -> None:
         """Raises OutOfDate, InvalidArgument, NoQuorum, Unavailable."""
         store = self.store()
-        cluster = cluster_of(store)
-        defaults.check(spec)
-        new = replace(cluster, version=version, spec=spec)
-        if rotation.is_wanted(cluster, spec):
-            new = rotation.begin(new)
-        if rotate_worker_token:
-            new = replace(new, worker_token_secret=tokens.new_secret())
-        if rotate_manager_token:
-            new = replace(new, manager_token_secret=tokens.new_secret())
-        locks = spec.EncryptionConfig.AutoLockManagers
-        if not locks:
-            new = replace(new, unlock_key="")
-        elif rotate_unlock_key or not cluster.unlock_key:
-            new = replace(new, unlock_key=tokens.new_unlock_key())
-        await store.apply(Update(new))
+        rotations = Rotations(rotate_worker_token, rotate_manager_token, rotate_unlock_key)
+        await store.apply(Update(changed(cluster_of(store), version, spec, rotations)))
 
     def unlock_key(self) -> str:
         """ "" when managers aren't locked."""
@@ -253,20 +243,10 @@ class SwarmNode:
         except Unavailable as refusal:
             tables, error = None, refusal.message
         if self._member is not None:
-            error = self._member.error
-        return SwarmStanding(
-            NodeID=state.node_id,
-            NodeAddr=addresses.split(state.advertise)[0] if state.advertise else "",
-            LocalNodeState=self._local_state(),
-            ControlAvailable=tables is not None,
-            Error=error if self._member is not None or self._error is not None else "",
-            RemoteManagers=[
-                Peer(NodeID="" if name == addr else name, Addr=addr)
-                for name, addr in sorted(state.managers.items())
-            ],
-            Nodes=tables.count(Node) if tables else 0,
-            Managers=sum(node.manager is not None for node in tables.all(Node)) if tables else 0,
-        )
+            error = self._member.error or self._member.trouble
+        if self._member is None and self._error is None:
+            error = ""
+        return records.shown(state, tables, self._local_state(), error)
 
     def _local_state(self) -> str:
         if isinstance(self._error, Locked):
@@ -336,46 +316,15 @@ class SwarmNode:
         self._member = MemberRun(standing, self._parts, self._workers)
         self._crew.start([self._member])
 
-    async def attempt_to_join(self) -> None:
-        """Get the certificate. Raises what a manager says, Unavailable."""
-        standing = self._standing
-        assert standing is not None
-        pending = standing.state.join
-        assert pending is not None
-        host = addresses.split(standing.state.advertise)[0]
-        issued = await joining.join(pending, host)
-        keyring = Keyring(certificate=issued.certificate, key=pending.key, roots=issued.roots)
-        await standing.keep(keyring)
-        await standing.save(
-            replace(
-                standing.state,
-                node_id=issued.node_id,
-                cluster_id=issued.cluster_id,
-                role=issued.role,
-                join=None,
-            )
-        )
-        self._member = MemberRun(standing, self._parts, self._workers)
+    async def _attempt_to_join(self) -> None:
+        """Raises what a manager says, Unavailable."""
+        assert self._standing is not None
+        await get_certificate(self._standing)
+        self._member = MemberRun(self._standing, self._parts, self._workers)
         self._crew.start([self._member])
 
-    def joining_failed(self, error: SampanError) -> None:
+    def _joining_failed(self, error: SampanError) -> None:
         self._error = error
-
-    async def _resign(self, store: Store) -> None:
-        """Leave the store in order, if the others can go on without this node."""
-        node = store.tables.find(Node, self.node_id)
-        manager = self._member.manager if self._member else None
-        if node is None or node.manager is None or manager is None:
-            return
-        try:
-            manager.check_removal(node.id)
-        except LastManager:
-            await manager.erase()
-            raise
-        member_id = node.manager.member_id
-        spec = replace(node.spec, Role="worker")
-        await store.apply(Update(replace(node, spec=spec, role="worker", manager=None)))
-        await manager.leave(member_id)
 
     async def _forget(self) -> None:
         await self._crew.stop()
@@ -388,31 +337,3 @@ class SwarmNode:
             async with asyncio.timeout(WAIT_S):
                 while not condition():  # noqa: ASYNC110 - made of several parts' states
                     await asyncio.sleep(PERIOD_S)
-
-
-class _Joining:
-    """Tries until it has worked, or can't any more: `attempts` to reach anybody, or for ever."""
-
-    def __init__(self, node: SwarmNode, attempts: int | None) -> None:
-        self._node = node
-        self._attempts = attempts
-
-    async def run(self) -> None:
-        failed = 0
-        while True:
-            try:
-                await self._node.attempt_to_join()
-                return
-            except Unreachable as error:
-                failed += 1
-                if failed == self._attempts:
-                    self._node.joining_failed(error)
-                    return
-                log.warning(fields("not joined yet", reason=error.message))
-            except Unavailable as error:
-                log.warning(fields("not joined yet", reason=error.message))
-            except SampanError as error:
-                log.error(fields("join refused", reason=error.message))
-                self._node.joining_failed(error)
-                return
-            await asyncio.sleep(AGAIN_S)

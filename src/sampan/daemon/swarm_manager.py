@@ -23,41 +23,38 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from sampan.daemon.swarm_founding import claim, found
 from sampan.daemon.swarm_outside import Outside
 from sampan.daemon.swarm_parts import Component, ManagerContext, SwarmParts
+from sampan.daemon.swarm_standing import Locking, Standing, member_settings
 from sampan.errors import DataLoss, InvalidArgument, SampanError
 from sampan.lib.log import fields
 from sampan.lib.workers import Workers
-from sampan.swarm.allocator.subnets import ingress_network
 from sampan.swarm.etcd.backups import Backups, restore
 from sampan.swarm.etcd.client import EtcdClient, EtcdRefused, EtcdSilent
 from sampan.swarm.etcd.external import ExternalStoreThere, OwnStoreThere
 from sampan.swarm.etcd.members import Members, Roster
-from sampan.swarm.etcd.process import EtcdProcess, MemberSettings, free_port, programs
+from sampan.swarm.etcd.process import EtcdProcess, programs
 from sampan.swarm.etcd.silence import SilentPeers
 from sampan.swarm.leader import Crew, Leadership
-from sampan.swarm.membership.addresses import joined, split
-from sampan.swarm.membership.authority import Authority, cluster_of, issuer_facts
-from sampan.swarm.membership.defaults import new_node
+from sampan.swarm.membership.addresses import split
+from sampan.swarm.membership.authority import Authority
 from sampan.swarm.membership.documents import ManagerJoin, ManagerJoined, Nothing, Promotion
-from sampan.swarm.membership.files import Keyring, NodeFiles, State
 from sampan.swarm.membership.reachability import Reachability
 from sampan.swarm.membership.roles import Roles
 from sampan.swarm.membership.rotation import Rotation
 from sampan.swarm.membership.routes import MembershipRoutes
-from sampan.swarm.model import Cluster, Manager, Node
+from sampan.swarm.model import Node
 from sampan.swarm.peer.client import Managers, PeerClient
 from sampan.swarm.peer.credentials import Credentials
 from sampan.swarm.peer.server import PeerServer
 from sampan.swarm.store.etcd import EtcdStore
-from sampan.swarm.store.interface import Create, OutOfDate, Store, Update
 from sampan.swarm.store.sealing import Sealer
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-PEER_PORT_OFFSET = 7946 - 2377  # 7946: a port that swarms have open between nodes already
 AGAIN_S = 0.3
 JOINING_S = 40.0
 
@@ -77,24 +74,6 @@ class StoreMissing(DataLoss):
             "newest backup with `docker swarm init --force-new-cluster`, or, if there are other "
             "managers, leave the swarm and join again"
         )
-
-
-class Standing:
-    """The node's state and keyring on disk and in memory, changed by one call each."""
-
-    def __init__(self, files: NodeFiles, workers: Workers, state: State) -> None:
-        self.files = files
-        self.state = state
-        self.keyring: Keyring | None = None
-        self._workers = workers
-
-    async def save(self, state: State) -> None:
-        await self._workers.run(self.files.save_state, state)
-        self.state = state
-
-    async def keep(self, keyring: Keyring) -> None:
-        await self._workers.run(self.files.save_keyring, keyring)
-        self.keyring = keyring
 
 
 class ManagerRun:
@@ -135,9 +114,11 @@ class ManagerRun:
             await self._start_member(stack, force_new_cluster=force_new_cluster)
             store = await self._open_store(stack)
             stack.callback(self._unready)
-            await self._found(store)
+            members = None if self._outside else self._members
+            peer_url = self.process.settings.peer_url
+            await found(store, self._standing, members, peer_url)
             if force_new_cluster:
-                await self._claim(store)
+                await claim(store, self._standing, self._members, peer_url)
             await self._serve(stack, store, listener)
             self.ready.set()
             await asyncio.get_running_loop().create_future()
@@ -191,8 +172,13 @@ class ManagerRun:
             force_new_cluster = False  # it is one already
         if self._standing.state.store_joined:
             keyring = self._standing.keyring
-            if not settings.has_been_member and keyring is not None and keyring.founding is None:
+            founds = keyring is not None and keyring.founding is not None
+            if not settings.has_been_member and not founds:
                 raise StoreMissing(settings.data_dir)  # etcd would begin an empty one
+            if settings.has_been_member and founds:
+                # Killed in its first moments, etcd waits for ever for members that it hadn't
+                # noted. Nobody has been told anything of this store: it begins anew.
+                await self._workers.run(self._standing.files.forget_store)
             await self._run_etcd(stack, force_new_cluster=force_new_cluster)
             return
         answer = await self._admitted(settings.peer_url)
@@ -255,59 +241,14 @@ class ManagerRun:
                 if self._outside is not None:
                     opened = self._outside.store(sealer)
                 else:
-                    opened = EtcdStore.opened(self._etcd, sealer, node_id)
+                    opened = EtcdStore.opened(
+                        self._etcd, sealer, node_id, trouble=lambda: self.process.trouble
+                    )
                 self.store = await stack.enter_async_context(opened)
                 return self.store
             except (EtcdSilent, EtcdRefused) as error:
                 log.debug(fields("store not there yet", reason=error.message))
                 await asyncio.sleep(AGAIN_S)
-
-    async def _found(self, store: Store) -> None:
-        """Write the first objects, if `init` hasn't got that far."""
-        standing = self._standing
-        assert standing.keyring is not None
-        cluster = standing.keyring.founding
-        if cluster is None:
-            return
-        if not store.tables.count(Cluster):
-            node = new_node(standing.state.node_id, "manager", standing.state.availability)
-            manager = Manager(addr=standing.state.advertise, member_id=standing.state.node_id)
-            if self._outside is None:
-                member_id = (await self._members.status()).member
-                peer_url = self.process.settings.peer_url
-                manager = replace(manager, member_id=member_id, peer_url=peer_url)
-            node = replace(node, manager=manager, tls=issuer_facts(cluster))
-            await store.apply(Create(cluster), Create(node), Create(ingress_network()))
-        await standing.keep(replace(standing.keyring, founding=None))
-
-    async def _claim(self, store: Store) -> None:
-        """After force-new-cluster: this node is the only manager that is left."""
-        own, status = self._standing.state, await self._members.status()
-        settings = self.process.settings
-        if any(one.peer_url != settings.peer_url for one in await self._members.list()):
-            await self._members.relocate(status.member, settings.peer_url)
-        manager = Manager(addr=own.advertise, member_id=status.member, peer_url=settings.peer_url)
-        for found in store.tables.all(Node):
-            for _ in range(5):
-                node = store.tables.find(Node, found.id)
-                if node is None:
-                    break
-                spec = node.spec
-                if node.id == own.node_id:
-                    node = replace(
-                        node, role="manager", manager=manager, spec=replace(spec, Role="manager")
-                    )
-                elif node.role == "manager" or node.manager is not None:
-                    node = replace(
-                        node, role="worker", manager=None, spec=replace(spec, Role="worker")
-                    )
-                else:
-                    break
-                try:
-                    await store.apply(Update(node))
-                    break
-                except OutOfDate:
-                    continue
 
     async def _serve(self, stack: AsyncExitStack, store: EtcdStore, listener: socket) -> None:
         standing = self._standing
@@ -347,40 +288,3 @@ class _Etcd:
 
     async def run(self) -> None:
         await self._process.run(force_new_cluster=self._force_new_cluster)
-
-
-class Locking:
-    """Encrypts the own keyring as the cluster says now."""
-
-    def __init__(self, store: Store, standing: Standing) -> None:
-        self._store = store
-        self._standing = standing
-
-    async def run(self) -> None:
-        with self._store.watch() as commits:
-            await self._keep_up()
-            async for commit in commits:
-                if any(isinstance(event.item, Cluster) for event in commit.events):
-                    await self._keep_up()
-
-    async def _keep_up(self) -> None:
-        unlock_key, keyring = cluster_of(self._store).unlock_key, self._standing.keyring
-        if keyring is not None and keyring.unlock_key != unlock_key:
-            await self._standing.keep(replace(keyring, unlock_key=unlock_key))
-
-
-def member_settings(standing: Standing) -> MemberSettings:
-    state = standing.state
-    host, port = split(state.advertise)
-    peer_port = ((port or 0) + PEER_PORT_OFFSET - 1024) % (65536 - 1024) + 1024
-    listen_port = (state.listen_port + PEER_PORT_OFFSET - 1024) % (65536 - 1024) + 1024
-    return MemberSettings(
-        name=state.node_id,
-        data_dir=standing.files.etcd,
-        client_port=free_port(),
-        peer_listen=joined(state.listen_host, listen_port),
-        peer_advertise=joined(host, peer_port),
-        joins=not state.founded,
-        token=state.cluster_id,
-        tls=standing.files.tls,
-    )

@@ -19,8 +19,9 @@ from socket import socket
 
 from msgspec.structs import replace
 
-from sampan.daemon.swarm_manager import ManagerRun, Standing
+from sampan.daemon.swarm_manager import ManagerRun
 from sampan.daemon.swarm_parts import AgentContext, SwarmParts
+from sampan.daemon.swarm_standing import Standing
 from sampan.errors import SampanError, Unauthenticated, Unavailable
 from sampan.lib.log import fields
 from sampan.lib.workers import Workers
@@ -64,6 +65,11 @@ class MemberRun:
         keyring = self._standing.keyring
         assert keyring is not None
         return ca.identity_of(keyring.certificate.encode()).role
+
+    @property
+    def trouble(self) -> str:
+        """Why the own part of the store doesn't run; it may come back by itself."""
+        return self.manager.process.trouble if self.manager is not None else ""
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -11,7 +11,6 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from sampan.errors import NotFound, SampanError
-from sampan.server.routers.networks import NetworksBackend
 from sampan.swarm.control.control import Control
 from sampan.swarm.control.networks import NameInUse, matches, view
 from sampan.swarm.control.references import NODE_NETWORKS
@@ -31,10 +30,20 @@ class SwarmMember(Protocol):
         ...
 
 
+class LocalNetworks(Protocol):
+    """What this node has, of its own and of the swarm's."""
+
+    async def list(self, filters: Filters) -> Sequence[NetworkView]: ...
+    async def inspect(self, text: str, *, scope: str = "") -> NetworkView: ...
+    async def create(self, request: NetworkCreate) -> NetworkCreated: ...
+    async def remove(self, text: str) -> None: ...
+    async def prune(self, filters: Filters) -> NetworksPruned: ...
+
+
 class AllNetworks:
     """Implements the backend of the networks router."""
 
-    def __init__(self, local: NetworksBackend, swarm: SwarmMember) -> None:
+    def __init__(self, local: LocalNetworks, swarm: SwarmMember) -> None:
         self._local = local
         self._swarm = swarm
 
@@ -58,10 +67,11 @@ class AllNetworks:
         # what the node still has of a network that the swarm hasn't any more is on its way out
         return [*shared, *(each for each in found if each.Scope != SWARM)]
 
-    async def inspect(self, text: str, *, scope: str = "") -> NetworkView:
+    async def inspect(self, text: str, *, scope: str = "", verbose: bool = False) -> NetworkView:
         network = None if scope == "local" else self._find(text)
         if network is not None:
-            return await self._shared(network)
+            shared = await self._shared(network)
+            return self._swarm.control.networks.detailed(shared, network, verbose=verbose)
         if scope == SWARM and text in NODE_NETWORKS and self._control() is not None:
             # what each node has of its own can be asked for in services, by its name
             return replace(await self._local.inspect(text), Id=text, Scope=SWARM)

@@ -1,4 +1,6 @@
-"""What a node's state and keyring begin with: as the founder of a swarm, or about to join one."""
+"""A node's state and keyring: what they begin with, as the founder of a swarm or about to join one,
+and how /info shows them.
+"""
 
 from collections.abc import Sequence
 from socket import socket
@@ -11,10 +13,11 @@ from sampan.swarm.membership import addresses, defaults
 from sampan.swarm.membership.addresses import Addresses, Interface
 from sampan.swarm.membership.authority import node_id_for, signed
 from sampan.swarm.membership.files import Keyring, PendingJoin, State
-from sampan.swarm.model import Cluster
+from sampan.swarm.model import Cluster, Node
 from sampan.swarm.peer.server import bound
 from sampan.swarm.store.sealing import new_data_key
-from sampan.wire.swarm_views import InitRequest, JoinRequest
+from sampan.swarm.store.tables import Tables
+from sampan.wire.swarm_views import InitRequest, JoinRequest, Peer, SwarmStanding
 
 
 def where_for(
@@ -97,6 +100,24 @@ def moved(state: State, where: Addresses) -> State:
         data_path=where.data_path,
         managers={state.node_id: where.advertise},
         store_joined=True,
+    )
+
+
+def shown(state: State, tables: Tables | None, local_state: str, error: str) -> SwarmStanding:
+    """Without the cluster. `tables`: of a manager that works."""
+    nodes = tables.all(Node) if tables else ()
+    return SwarmStanding(
+        NodeID=state.node_id,
+        NodeAddr=addresses.split(state.advertise)[0] if state.advertise else "",
+        LocalNodeState=local_state,
+        ControlAvailable=tables is not None,
+        Error=error,
+        RemoteManagers=[
+            Peer(NodeID="" if name == addr else name, Addr=addr)
+            for name, addr in sorted(state.managers.items())
+        ],
+        Nodes=len(nodes),
+        Managers=sum(node.manager is not None for node in nodes),
     )
 
 

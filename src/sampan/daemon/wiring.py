@@ -34,6 +34,7 @@ from sampan.engine.disk_usage import DiskUsages
 from sampan.engine.info import EngineFacts, SystemInfo, backing_filesystem, host_facts
 from sampan.engine.networks import Networks
 from sampan.engine.volumes import Volumes
+from sampan.lib import provenance
 from sampan.lib.workers import Workers
 from sampan.logs import drivers as log_drivers
 from sampan.registry.client import Registries
@@ -169,6 +170,8 @@ class Daemon:
             runtimes={name: (one.path, tuple(one.args)) for name, one in known.items()},
             default_runtime=default.name,
             component_versions={default.name: version(default.path)},
+            commit=provenance.commit(),
+            built=provenance.built(),
             init_binary=Path(self._parts.init_path).name,
             labels=config.labels,
             insecure_registries=config.insecure_registries,

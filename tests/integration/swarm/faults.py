@@ -79,14 +79,15 @@ def write(node: LabNode) -> int:
 class Swarm:
     """A lab's swarm, whichever of its managers are there."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, managers: int) -> None:
         self.nodes = lab.nodes
+        self.managers = lab.nodes[:managers]
 
     @classmethod
     def form(cls, lab: Lab, managers: int) -> Self:
         lab.load(busybox_rootfs(), BUSYBOX)
         lab.form(managers)
-        found = cls(lab)
+        found = cls(lab, managers)
         first = lab.nodes[0]
         first.docker("network", "create", "-d", "overlay", "--attachable", NETWORK)
         until(lambda: set(found.statuses(first).values()) == {"ready"})

@@ -17,13 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from ipaddress import IPv4Interface, ip_network
 from pathlib import Path
 from typing import Self, TypeVar
 
-from sampan.linux import namespaces, rtmessages
+from sampan.linux import namespaces, rtmessages, rtroutes
 from sampan.linux.netlink import Netlink
 from sampan.linux.sysctl import ensure_sysctl
 
@@ -78,7 +79,7 @@ class Wires:
         with namespaces.entered_path(self.paths[number]), Netlink() as inside:
             index = inside.get_link("eth0").index
             address = IPv4Interface(f"{self.addresses[number]}/{self.prefix}")
-            inside.execute(rtmessages.add_address(index, address), rtmessages.set_up(index))
+            inside.execute(rtroutes.add_address(index, address), rtmessages.set_up(index))
 
     def plug(self, number: int, *, connected: bool) -> None:
         """Pull the cable of node `number` (from 0) out of the switch, or put it back."""
@@ -199,14 +200,14 @@ class LabNode:
 
         return self.call(ask)
 
-    def shut(self) -> None:
-        """End of the node: containers removed, the swarm left, the daemon stopped."""
-        if self.process is None:
-            return
-        with suppress(RuntimeError, TimeoutError, OSError):
-            if not self.running:
-                self.start()
+    def leave(self) -> None:
+        """The swarm, whatever state the node is in."""
+        with suppress(RuntimeError, TimeoutError, OSError, subprocess.TimeoutExpired):
             self.docker("swarm", "leave", "--force", check=False)
+
+    def shut(self) -> None:
+        """End of the node: containers removed, the daemon stopped."""
+        with suppress(RuntimeError, TimeoutError, OSError, subprocess.TimeoutExpired):
             names = self.docker("ps", "-aq", "--no-trunc", check=False).stdout.split()
             if names:
                 self.docker("rm", "-f", "-v", *names, check=False)
@@ -227,8 +228,7 @@ class Lab:
     def __enter__(self) -> Self:
         try:
             self.wires.start()
-            for node in self.nodes:
-                node.start()
+            self._each(LabNode.start, self.nodes)
         except BaseException:
             self.close()
             raise
@@ -238,16 +238,21 @@ class Lab:
         self.close()
 
     def close(self) -> None:
-        for node in self.nodes:
-            if node.process:
-                node.heal()
-            node.shut()
+        used = [node for node in self.nodes if node.process]
+        for node in used:
+            node.heal()
+        with suppress(RuntimeError, TimeoutError):
+            self._each(LabNode.start, [node for node in used if not node.running])
+        for node in reversed(used):  # one after the other, or they would lose their quorum
+            node.leave()
+        self._each(LabNode.shut, used)
         self.wires.close()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def load(self, image_tar: bytes, name: str) -> None:
         """The same image on all nodes, made of a root file system's tar."""
-        for node in self.nodes:
+
+        def load_one(node: LabNode) -> None:
             subprocess.run(
                 ["docker", "-H", node.host, "import", "-", name],
                 input=image_tar,
@@ -255,6 +260,14 @@ class Lab:
                 capture_output=True,
                 timeout=120,
             )
+
+        self._each(load_one, self.nodes)
+
+    @staticmethod
+    def _each(act: Callable[[LabNode], None], nodes: Sequence[LabNode]) -> None:
+        """At the same time; raises what the first of them raised."""
+        with ThreadPoolExecutor(max(1, len(nodes))) as pool:
+            list(pool.map(act, nodes))
 
     def form(self, managers: int = 1) -> None:
         """A swarm of all nodes, the first `managers` of them managers."""

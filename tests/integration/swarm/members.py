@@ -47,8 +47,11 @@ class Cluster:
         await self.clients.pop(name).close()
 
     def signal(self, name, number):
-        with suppress(ProcessLookupError):
-            os.kill(self.processes[name].pid or 0, number)
+        """Nothing, while it is between two processes."""
+        pid = self.processes[name].pid
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     async def leader(self):
         """The name of the member that leads."""

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from sampan.daemon import swarm, swarm_member
+from sampan.daemon import swarm_joining, swarm_member
 from sampan.daemon.swarm import SwarmNode
-from sampan.daemon.swarm_manager import PEER_PORT_OFFSET
 from sampan.daemon.swarm_parts import ManagerSide, SwarmParts
+from sampan.daemon.swarm_standing import PEER_PORT_OFFSET
 from sampan.lib.workers import Workers
 from sampan.swarm.membership.addresses import Interface
 from sampan.swarm.membership.files import NodeFiles
@@ -123,7 +123,7 @@ async def lab(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(swarm_member, "PERIOD_S", 0.3)
         patch.setattr(swarm_member, "ETCD_RESTART_S", 1.0)
-        patch.setattr(swarm, "AGAIN_S", 0.1)
+        patch.setattr(swarm_joining, "AGAIN_S", 0.1)
         try:
             yield found
         finally:

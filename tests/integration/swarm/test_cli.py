@@ -1,10 +1,11 @@
 """A swarm of one node, driven by our command line and by Docker's."""
 
+import json
 import os
 import re
 import socket
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 
@@ -106,6 +107,23 @@ def test_a_port_thats_taken_is_refused_with_its_owner(swarm, service):
     refused = swarm.sampan(*words, check=False)
     assert refused.returncode == 1
     assert "port '48091' is already in use by service 'first'" in refused.stderr
+
+
+def test_no_network_at_all_is_nothing_that_a_service_can_have(swarm):
+    """As dockerd: it isn't among the swarm's networks."""
+    words = ("service", "create", "-d", "--name", "alone", "--network", "none", *SLEEP)
+    for client in (swarm.sampan, swarm.docker):
+        refused = client(*words, check=False)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr.endswith("network none not found\n")
+    template = {"ContainerSpec": {"Image": BUSYBOX}, "Networks": [{"Target": "none"}]}
+    body = json.dumps({"Name": "alone", "TaskTemplate": template})
+    with closing(swarm.http()) as asked:
+        asked.request("POST", "/services/create", body, {"Content-Type": "application/json"})
+        answer = asked.getresponse()
+        found = answer.status, json.loads(answer.read())["message"]
+    why = "could not find the corresponding predefined swarm network: network none not found"
+    assert found == (404, why)
 
 
 def test_a_job_runs_until_it_is_complete(swarm, service):

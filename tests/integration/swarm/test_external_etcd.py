@@ -12,7 +12,7 @@ from integration.swarm.external import ExternalLab, Way, plain_etcd
 from integration.swarm.faults import until as until_true
 from integration.swarm.lab import Lab
 from integration.swarm.membership import needs_etcd, until
-from sampan.daemon import swarm, swarm_member
+from sampan.daemon import swarm, swarm_joining, swarm_member
 from sampan.errors import Conflict, InvalidArgument, SampanError
 from sampan.swarm import ca
 from sampan.swarm.etcd.client import EtcdClient, encoded, range_end
@@ -37,7 +37,7 @@ def run(lab, test):
     async def main():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(swarm_member, "PERIOD_S", 0.3)
-            patch.setattr(swarm, "AGAIN_S", 0.1)
+            patch.setattr(swarm_joining, "AGAIN_S", 0.1)
             try:
                 await test(lab)
             finally:
@@ -207,6 +207,56 @@ def test_certificates_on_both_ends(tmp_path):
 
     with plain_etcd(tmp_path / "etcd", options=(*options, "--client-cert-auth")) as endpoint:
         lab = ExternalLab(tmp_path, None)
+        lab.endpoint = endpoint
+        run(lab, test)
+
+
+def etcdctl(endpoint, *words, user="", stdin=""):
+    named = ["--user", user] if user else []
+    subprocess.run(
+        ["etcdctl", "--endpoints", endpoint, *named, *words],
+        input=stdin.encode(),
+        env={"ETCDCTL_API": "3", "PATH": "/usr/bin:/bin"},
+        check=True,
+        capture_output=True,
+        timeout=20,
+    )
+
+
+def test_a_user_whose_tokens_end_under_way(tmp_path):
+    password = tmp_path / "password"
+
+    async def test(lab):
+        password.write_text("wrong\n")
+        with pytest.raises(SampanError, match="invalid user ID or password"):
+            await lab.init("one")
+        assert lab.nodes["one"].standing().LocalNodeState == "inactive"
+        password.write_text("ahoy\n")
+        one = await lab.init("one")
+        await until(lambda: leads(one))
+        await one.store().apply(config("before"))
+        # new users end all tokens, and this one's password is another one now
+        change = ("user", "passwd", "--interactive=false", "sampan")
+        etcdctl(lab.endpoint, *change, user="root:r", stdin="new\n")
+        for line in ("user add late:x", "user grant-role late sampan"):
+            etcdctl(lab.endpoint, *line.split(), user="root:r")
+        password.write_text("new")
+        await one.store().apply(config("after"))
+        await until(lambda: one.store().tables.find(Config, "after"))
+
+    with plain_etcd(tmp_path / "etcd") as endpoint:
+        for line in (
+            "user add root:r",
+            "user grant-role root root",
+            "role add sampan",
+            "role grant-permission sampan --prefix=true readwrite /users/",
+            "user add sampan:ahoy",
+            "user grant-role sampan sampan",
+            "auth enable",
+        ):
+            etcdctl(endpoint, *line.split())
+        etcd = ExternalEtcd((endpoint,), "/users/", user="sampan", password_file=str(password))
+        lab = ExternalLab(tmp_path, etcd)
         lab.endpoint = endpoint
         run(lab, test)
 

@@ -145,7 +145,7 @@ def test_bad_command_lines(words, text):
 def test_help_names_every_flag():
     with pytest.raises(HelpWanted):
         load(["--help"])
-    assert all(f"--{setting.flag}" in usage() for setting in SETTINGS)
+    assert all(f"--{setting.flag}" in usage(Config()) for setting in SETTINGS)
 
 
 def test_registries_and_their_mirrors(configured):

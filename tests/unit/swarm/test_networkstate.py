@@ -16,15 +16,8 @@ from sampan.swarm.model import (
     TaskStatus,
     VirtualIP,
 )
-from sampan.swarm.networkstate import (
-    IngressPort,
-    NetworkState,
-    NetworkStates,
-    Peer,
-    TaskName,
-    ingress_ports,
-    network_states,
-)
+from sampan.swarm.networkmap import NetworkStates, ingress_ports, network_states
+from sampan.swarm.networkstate import IngressPort, NetworkState, Peer, TaskName
 from sampan.swarm.states import NodeState, TaskState
 from sampan.swarm.store.interface import Create, Remove, Update
 from sampan.swarm.store.memory import MemoryStore

@@ -4,12 +4,13 @@ Addresses and VXLAN ids are the allocator's to give; a network without them yet 
 `encrypted` isn't built: a network that seems encrypted and isn't would be worse than none.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_network
 
+from msgspec.structs import replace
+
 from sampan.errors import AlreadyExists, InvalidArgument, Unsupported
-from sampan.swarm.control import views
+from sampan.swarm.control import network_details, views
 from sampan.swarm.control.lookup import find, moment, remove, write
 from sampan.swarm.control.refusals import FailedPrecondition, Refused, Taken
 from sampan.swarm.model import Network, Service, Task, new_id
@@ -89,6 +90,12 @@ class SwarmNetworks:
     def tasks_in(self, network: Network) -> Iterable[Task]:
         return (task for task in self._store.tables.all(Task) if _is_in(task, network))
 
+    def detailed(self, shown: NetworkView, network: Network, *, verbose: bool) -> NetworkView:
+        """With the nodes that are in it and, if `verbose`, its services' tasks everywhere."""
+        tables = self._store.tables
+        services = network_details.services(tables, network, shown.Containers) if verbose else {}
+        return replace(shown, Peers=network_details.peers(tables, network), Services=services)
+
     def _check_ingress(self, request: NetworkCreate) -> None:
         if request.Attachable:
             raise Refused("An ingress network cannot be attachable")
@@ -127,25 +134,12 @@ def matches(network: Network, filters: Filters, *, is_used: bool) -> bool:
     if "dangling" in filters and filters.boolean("dangling") == (is_used or network.ingress):
         return False
     return (
-        _any_contains(filters, "name", network.name)
-        and _any_contains(filters, "id", network.id)
+        filters.match_pattern("name", network.name)
+        and filters.match_pattern("id", network.id)
         and filters.match_exact("driver", network.driver)
         and filters.match_exact("scope", "swarm")
         and filters.match_labels(network.labels)
     )
-
-
-def _any_contains(filters: Filters, key: str, value: str) -> bool:
-    if key not in filters:
-        return True
-    for pattern in filters.get(key):
-        try:
-            if re.search(pattern, value):
-                return True
-        except re.error:
-            if pattern in value:
-                return True
-    return False
 
 
 def _check_pools(ipam: IPAMView | None) -> None:

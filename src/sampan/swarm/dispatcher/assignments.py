@@ -12,7 +12,8 @@ import msgspec
 
 from sampan.swarm.messages import Assigned
 from sampan.swarm.model import Cluster, Config, Secret, Service, Task, TaskStatus
-from sampan.swarm.networkstate import NetworkStates, NodeNetworks
+from sampan.swarm.networkmap import NetworkStates
+from sampan.swarm.networkstate import NodeNetworks
 from sampan.swarm.states import TaskState, has_ended
 from sampan.swarm.store.tables import Tables
 from sampan.wire.services import DriverConfig

@@ -25,7 +25,7 @@ from sampan.swarm.dispatcher.reporting import ReportWriter
 from sampan.swarm.dispatcher.sessions import NoSuchSession, Session
 from sampan.swarm.messages import Down, Goodbye, Hello, Managers, Myself, Report
 from sampan.swarm.model import Cluster, Node, NodeDescription, NodeStatus, Task
-from sampan.swarm.networkstate import NetworkStates
+from sampan.swarm.networkmap import NetworkStates
 from sampan.swarm.store.interface import Action, Commit, Event, ObjectMissing, Store
 
 log = logging.getLogger(__name__)

@@ -3,14 +3,14 @@
     <folder>/<UTC time>.snap   as etcd gives them: the database, and 32 bytes of SHA-256 behind it
 
 A snapshot is checked before it gets its name. Its values are encrypted with the store's data keys
-(in the keyring of every manager). `restore` makes a new one-member cluster of one, by etcdctl.
+(in the keyring of every manager). `restore` makes a new one-member cluster of one, by etcdutl
+(from etcd 3.6 on its only way) or etcdctl.
 """
 
 import asyncio
 import hashlib
 import logging
 import os
-import shutil
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 from sampan.errors import DataLoss, Internal, NotFound, SampanError, Unsupported
 from sampan.lib.atomicfile import fsync_dir
 from sampan.lib.log import fields
+from sampan.lib.needs import ETCD_RESTORE
 from sampan.lib.workers import Workers
 from sampan.swarm.etcd.client import EtcdClient, decoded
 from sampan.swarm.etcd.process import MemberSettings
@@ -98,12 +99,13 @@ async def restore(folder: Path, settings: MemberSettings) -> Path:
     Raises NotFound, Unsupported, Internal.
     """
     snapshots = found(folder)
-    program = shutil.which("etcdctl")
+    program = ETCD_RESTORE.find()
     if not snapshots:
         raise NotFound("there is no backup of the swarm's store to restore")
-    if program is None:
+    if not program:
         raise Unsupported(
-            "restoring a backup needs the program etcdctl", hint="install the package etcd-client"
+            f"restoring a backup needs the program {' or '.join(ETCD_RESTORE.programs)}",
+            hint=ETCD_RESTORE.hint(),
         )
     process = await asyncio.create_subprocess_exec(
         *(program, "snapshot", "restore", str(snapshots[-1])),

@@ -20,11 +20,15 @@ import aiohttp
 import msgspec
 
 from sampan.errors import Internal, Unavailable
+from sampan.swarm.etcd.login import Login
 
 # gRPC codes by which etcd itself says no: invalid argument, not found, already exists, permission
 # denied, resource exhausted, failed precondition, out of range, unimplemented, unauthenticated.
 # All others may come from a gateway whose etcd has gone away.
 _REFUSALS = frozenset({3, 5, 6, 7, 8, 9, 11, 12, 16})
+
+AUTHENTICATE = "/v3/auth/authenticate"
+LOGIN_S = 5.0
 
 Answer = dict[str, Any]  # the gateway's JSON; read only by the modules beside this one
 Tls = Callable[[], ssl.SSLContext | None]
@@ -57,17 +61,20 @@ def range_end(prefix: str) -> str:
 
 
 class EtcdClient:
-    """`tls` gives the context of the moment: certificates are renewed under way."""
+    """`tls` gives the context of the moment: certificates are renewed under way. `login`: of a user
+    of that etcd, where it asks for one."""
 
     def __init__(
         self,
         endpoints: Sequence[str],
         tls: Tls | None = None,
         headers: Mapping[str, str] | None = None,
+        login: Login | None = None,
     ) -> None:
         self._endpoints = tuple(endpoint.rstrip("/") for endpoint in endpoints)
         self._tls = tls
-        self._headers = headers
+        self._headers = dict(headers or {})
+        self._login = login
         self._streams: set[aiohttp.ClientResponse] = set()
         self._at = 0
         self._session: aiohttp.ClientSession | None = None
@@ -75,9 +82,21 @@ class EtcdClient:
 
     async def call(self, path: str, body: Answer | None = None, *, timeout_s: float = 5) -> Answer:
         """One request, one answer. Raises EtcdSilent, EtcdRefused."""
+        try:
+            return await self._call(path, body or {}, timeout_s)
+        except EtcdRefused as error:
+            if self._login is None or not self._login.forgets(error.code, error.message):
+                raise
+        return await self._call(path, body or {}, timeout_s)
+
+    async def _call(self, path: str, body: Answer, timeout_s: float) -> Answer:
+        await self._log_in(timeout_s)
+        return await self._ask(path, body, timeout_s)
+
+    async def _ask(self, path: str, body: Answer, timeout_s: float) -> Answer:
         at = self._at
         try:
-            async with asyncio.timeout(timeout_s), self._post(path, body or {}) as response:
+            async with asyncio.timeout(timeout_s), self._post(path, body) as response:
                 answer = msgspec.json.decode(await response.read(), type=Answer)
                 status = response.status
         except (TimeoutError, aiohttp.ClientError, OSError, msgspec.DecodeError) as error:
@@ -87,9 +106,21 @@ class EtcdClient:
             self._refuse(answer, at)
         return answer
 
+    async def _log_in(self, timeout_s: float) -> None:
+        login = self._login
+        if login is None or login.token:
+            return
+        try:
+            question = login.question()
+        except OSError as error:
+            raise EtcdSilent(f"its password can't be read: {error}") from error
+        answer = await self._ask(AUTHENTICATE, question, timeout_s)
+        login.token = str(answer["token"])
+
     @asynccontextmanager
     async def stream(self, path: str, body: Answer) -> AsyncIterator[AsyncIterator[Answer]]:
         """One request, many answers: each is a `result`. Ends when etcd ends it."""
+        await self._log_in(LOGIN_S)
         at = self._at
         try:
             async with self._post(path, body) as response:
@@ -114,7 +145,12 @@ class EtcdClient:
     def _result(self, line: bytes, at: int) -> Answer:
         answer = msgspec.json.decode(line, type=Answer)
         if "result" not in answer:
-            self._refuse(answer.get("error", answer), at)
+            try:
+                self._refuse(answer.get("error", answer), at)
+            except EtcdRefused as error:
+                if self._login is None or not self._login.forgets(error.code, error.message):
+                    raise
+                raise EtcdSilent(error.message) from error  # the next stream has a new token
         return dict(answer["result"])
 
     def _refuse(self, answer: Answer, at: int) -> None:
@@ -137,9 +173,13 @@ class EtcdClient:
         return self._session.post(
             self._endpoints[self._at % len(self._endpoints)] + path,
             data=msgspec.json.encode(body),
-            headers=self._headers,
+            headers=self._headers | self._authorization(path),
             ssl=(self._tls() if self._tls else None) or True,
         )
+
+    def _authorization(self, path: str) -> dict[str, str]:
+        asks = path != AUTHENTICATE and self._login is not None
+        return {"Authorization": self._login.token} if asks and self._login else {}
 
     def _move_on(self, at: int) -> None:
         if self._at != at:

@@ -24,6 +24,7 @@ from sampan.swarm.etcd.client import (
     encoded,
     range_end,
 )
+from sampan.swarm.etcd.login import Login
 
 # So that an endpoint cut off from its cluster ends watches, instead of staying silent.
 REQUIRE_LEADER = {"Grpc-Metadata-hasleader": "true"}
@@ -79,17 +80,31 @@ class ExternalEtcd:
     ca: str = ""
     certificate: str = ""
     key: str = ""
+    user: str = ""
+    password_file: str = ""
 
     def client(self) -> EtcdClient:
-        return EtcdClient(self.endpoints, _Tls(self).context, headers=REQUIRE_LEADER)
+        login = Login(self.user, self._password) if self.user else None
+        return EtcdClient(self.endpoints, _Tls(self).context, REQUIRE_LEADER, login)
+
+    def _password(self) -> str:
+        """Raises OSError."""
+        return Path(self.password_file).read_text().rstrip("\n")
 
 
 def external_etcd(
-    endpoints: Sequence[str], *, prefix: str, ca: str, certificate: str, key: str
+    endpoints: Sequence[str],
+    *,
+    prefix: str,
+    ca: str,
+    certificate: str,
+    key: str,
+    user: str = "",
+    password_file: str = "",
 ) -> ExternalEtcd | None:
     """As configured; None without endpoints. Raises InvalidArgument."""
     if not endpoints:
-        if prefix or ca or certificate or key:
+        if prefix or ca or certificate or key or user or password_file:
             raise InvalidArgument("swarm-etcd settings need swarm-etcd-endpoints")
         return None
     for endpoint in endpoints:
@@ -98,10 +113,12 @@ def external_etcd(
             raise InvalidArgument(f"invalid etcd endpoint {endpoint}: must be http(s)://HOST:PORT")
     if bool(certificate) != bool(key):
         raise InvalidArgument("swarm-etcd-cert and swarm-etcd-key go together")
+    if bool(user) != bool(password_file):
+        raise InvalidArgument("swarm-etcd-user and swarm-etcd-password-file go together")
     if prefix and not re.fullmatch(r"(/[\w.-]+)+/?", prefix):
         raise InvalidArgument(f"invalid swarm-etcd-prefix {prefix}: must be like /sampan/v1/")
     whole = f"{prefix.rstrip('/')}/" if prefix else DEFAULT_PREFIX
-    return ExternalEtcd(tuple(endpoints), whole, ca, certificate, key)
+    return ExternalEtcd(tuple(endpoints), whole, ca, certificate, key, user, password_file)
 
 
 class _Tls:

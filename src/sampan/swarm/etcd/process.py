@@ -14,7 +14,6 @@ The intervals suit managers within a few milliseconds of each other.
 
 import asyncio
 import logging
-import shutil
 import socket
 from collections import deque
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ import msgspec
 
 from sampan.errors import Unsupported
 from sampan.lib.log import fields
+from sampan.lib.needs import ETCD, SETPRIV, Need
 
 log = logging.getLogger(__name__)
 
@@ -34,15 +34,16 @@ MAX_TXN_OPS = 4096
 MAX_REQUEST_BYTES = 16 << 20
 QUOTA_BYTES = 2 << 30
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 3.0
+SETTLED_S = 3.0  # what can't go on ends sooner
 STOP_S = 5.0
 ROLE_NAME = "swarm-manager"  # a DNS name in every manager's certificate
 
 
 class EtcdMissing(Unsupported):
-    def __init__(self) -> None:
+    def __init__(self, need: Need = ETCD) -> None:
         super().__init__(
-            "swarm managers need the program etcd, which isn't installed",
-            hint="install the package etcd-server (scripts/setup does)",
+            f"swarm managers need the program {need.name}, which isn't installed",
+            hint=need.hint(),
         )
 
 
@@ -86,10 +87,10 @@ class MemberSettings:
 
 def programs() -> tuple[str, str]:
     """Paths of etcd and setpriv. Raises EtcdMissing."""
-    program, keeper = shutil.which("etcd"), shutil.which("setpriv")
-    if program is None or keeper is None:
-        raise EtcdMissing
-    return program, keeper
+    for need in (ETCD, SETPRIV):
+        if not need.find():
+            raise EtcdMissing(need)
+    return ETCD.find(), SETPRIV.find()
 
 
 def free_port() -> int:
@@ -151,15 +152,18 @@ class EtcdProcess:
         self.settings = settings
         self._process: asyncio.subprocess.Process | None = None
         self._words: deque[str] = deque(maxlen=20)
+        self._why_ended = ""  # the last time, if not told to
+        self._began = 0.0
 
     async def run(self, *, force_new_cluster: bool = False) -> None:
         """Until cancelled. `force_new_cluster` counts for the first start. Raises EtcdMissing."""
         pause_s = FIRST_PAUSE_S
         loop = asyncio.get_running_loop()
         while True:
-            began = loop.time()
+            self._began = began = loop.time()
             code = await self._once(force_new_cluster=force_new_cluster)
             force_new_cluster = False
+            self._why_ended = self.last_words if code > 0 else ""  # not by a signal
             log.warning(fields("etcd ended", status=code, output=self.last_words))
             pause_s = FIRST_PAUSE_S if loop.time() - began > LONGEST_PAUSE_S else pause_s * 2
             await asyncio.sleep(min(pause_s, LONGEST_PAUSE_S))
@@ -172,6 +176,12 @@ class EtcdProcess:
     @property
     def last_words(self) -> str:
         return " | ".join(self._words)
+
+    @property
+    def trouble(self) -> str:
+        """Why it ends again and again; "" while all is well."""
+        settled = self.pid and asyncio.get_running_loop().time() > self._began + SETTLED_S
+        return "" if settled else self._why_ended
 
     def restart(self) -> None:
         """End it; `run` starts it again."""

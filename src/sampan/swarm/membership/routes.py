@@ -4,6 +4,7 @@
     POST /ca/certificate               anyone    with a token, or (renewal) a member's certificate
     GET  /cluster/ping                 anyone    whether this manager can be reached
     GET  /cluster/membership           members   what the caller should be and know
+    POST /cluster/departure            members   the caller leaves: it's down from now on
     POST /cluster/managers             managers  take part in the store: become a learner
     POST /cluster/managers/promotion   managers  ... and get a vote
 
@@ -11,6 +12,7 @@ The last two are called by a node that has a manager's certificate and no part i
 """
 
 import asyncio
+from collections.abc import Callable
 
 from aiohttp.web import Response, StreamResponse
 from msgspec.structs import replace
@@ -28,8 +30,11 @@ from sampan.swarm.membership.documents import (
 )
 from sampan.swarm.model import Manager, Node
 from sampan.swarm.peer.server import ANYONE, MANAGERS, MEMBERS, PeerCall, PeerRoute
+from sampan.swarm.states import NodeState
 from sampan.swarm.store.interface import NoQuorum, ObjectMissing, OutOfDate, Store, Update
 
+DEPARTURE = "/cluster/departure"
+LEFT = "the node has left the swarm"
 ATTEMPTS = 10
 TURN_S = 20.0  # how long a new manager waits for another one that is just learning
 
@@ -67,6 +72,7 @@ class MembershipRoutes:
             PeerRoute("POST", "/ca/certificate", ANYONE, self._certificate),
             PeerRoute("GET", "/cluster/ping", ANYONE, self._ping),
             PeerRoute("GET", "/cluster/membership", MEMBERS, self._membership),
+            PeerRoute("POST", DEPARTURE, MEMBERS, self._depart),
             PeerRoute("POST", "/cluster/managers", MANAGERS, self._join),
             PeerRoute("POST", "/cluster/managers/promotion", MANAGERS, self._promote),
         ]
@@ -88,6 +94,17 @@ class MembershipRoutes:
         assert call.certificate is not None
         return call.answer(await self._authority.membership(call.node_id, call.certificate))
 
+    async def _depart(self, call: PeerCall) -> StreamResponse:
+        """The mark that is younger than its session's ends that (see dispatcher/sessions.py)."""
+
+        def left(node: Node) -> Node:
+            since_ns = node.status.since_ns + 1
+            status = replace(node.status, state=NodeState.DOWN, message=LEFT, since_ns=since_ns)
+            return replace(node, status=status)
+
+        await self._change(call.node_id, left)
+        return call.answer(Nothing())
+
     async def _join(self, call: PeerCall) -> StreamResponse:
         wanted = await call.body(ManagerJoin)
         if (self._members is None) != (not wanted.peer_url):
@@ -97,7 +114,7 @@ class MembershipRoutes:
         if self._members is not None:
             member_id, initial = await _admitted(self._members, wanted)
         manager = Manager(addr=wanted.addr, member_id=member_id, peer_url=wanted.peer_url)
-        await self._note(call.node_id, manager)
+        await self._change(call.node_id, lambda node: replace(node, manager=manager))
         return call.answer(
             ManagerJoined(
                 member_id=member_id,
@@ -117,15 +134,17 @@ class MembershipRoutes:
             raise NoQuorum from error
         return call.answer(Nothing())
 
-    async def _note(self, node_id: str, manager: Manager) -> None:
+    async def _change(self, node_id: str, change: Callable[[Node], Node]) -> None:
+        """Raises ObjectMissing, OutOfDate, NoQuorum."""
         for _ in range(ATTEMPTS):
             node = self._store.tables.find(Node, node_id)
             if node is None:
                 raise ObjectMissing(Node.KIND, node_id)
-            if node.manager == manager:
+            changed = change(node)
+            if changed == node:
                 return
             try:
-                await self._store.apply(Update(replace(node, manager=manager)))
+                await self._store.apply(Update(changed))
             except OutOfDate:
                 continue
             return

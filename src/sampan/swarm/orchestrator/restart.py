@@ -2,7 +2,8 @@
 
 A task never runs again. Its desired state becomes shutdown and, if the policy allows, a new task
 of the present spec is made in the same transaction, desired ready: it is placed and prepared, and
-the starter lets it run when the old one is down and the delay has passed.
+the starter lets it run when the old one is down and the delay has passed. One that is rejected
+before that (its image can't be had) is followed when its own delay is over, not at once.
 
 What the policy counts is read off the slot: all tasks of the same spec version but the oldest are
 restarts (the reaper keeps as many as that needs), so that a new leader knows what the old one did.
@@ -119,6 +120,11 @@ class Restarter(Reconciler[str]):
             return []  # its place is gone with the node
         if is_job(service) and task.status.state == TaskState.COMPLETE:
             return []  # done, and remembered as such
+        if ended(task) and task.desired_state == TaskState.READY:
+            due_ns = self._starter.due_ns(task)
+            if self.clock.now_ns() < due_ns:
+                self.ask_at(key, due_ns)
+                return []
         slot = self.tables.tasks_at(place_of(task))
         retired = desire(task, TaskState.SHUTDOWN)
         if _is_superseded(task, slot):

@@ -43,7 +43,7 @@ class Starter(Reconciler[str]):
     def keys(self, event: Event) -> Iterable[str]:
         item = event.item
         if isinstance(item, Task):
-            if event.action == Action.REMOVED or not _waits(item):
+            if event.action == Action.REMOVED or item.desired_state != TaskState.READY:
                 self.forget(item.id)
             if _waits(item) and event.action == Action.CREATED:
                 return [item.id]
@@ -54,13 +54,15 @@ class Starter(Reconciler[str]):
             return [each.id for task in there for each in self._waiting_at(task)]
         return ()
 
+    def due_ns(self, task: Task) -> int:
+        """When the delay of a task that is desired ready is over, also if it has ended already."""
+        return task.created_ns + self._delay_of(task)
+
     def plan(self, key: str) -> Iterable[Group]:
         task = self.tables.find(Task, key)
         if task is None or not _waits(task):
-            self.forget(key)
             return []
-        now_ns = self.clock.now_ns()
-        due_ns = task.created_ns + self._delay_of(task)
+        now_ns, due_ns = self.clock.now_ns(), self.due_ns(task)
         if now_ns < due_ns:
             self.ask_at(key, due_ns)
             return []

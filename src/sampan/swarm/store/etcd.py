@@ -60,6 +60,7 @@ class EtcdStore:
         prefix: str = PREFIX,
         *,
         own_member: bool = True,
+        trouble: Callable[[], str] = lambda: "",
     ) -> None:
         self.max_changes = MAX_CHANGES if own_member else (DEFAULT_MAX_TXN_OPS - 1) // 3
         self._sealer = sealer
@@ -69,6 +70,7 @@ class EtcdStore:
         self._replica = Replica(client, sealer, self._watchers, prefix, own_member=own_member)
         self._lanes = Lanes(client, writer, prefix)
         self._client = client
+        self._trouble = trouble
 
     @classmethod
     @asynccontextmanager
@@ -80,9 +82,13 @@ class EtcdStore:
         prefix: str = PREFIX,
         *,
         own_member: bool = True,
+        trouble: Callable[[], str] = lambda: "",
     ) -> AsyncIterator["EtcdStore"]:
-        """The replica is loaded when this is entered. Raises EtcdSilent, EtcdRefused."""
-        store = cls(client, sealer, writer, prefix=prefix, own_member=own_member)
+        """The replica is loaded when this is entered. `trouble`: why the own member doesn't run.
+
+        Raises EtcdSilent, EtcdRefused.
+        """
+        store = cls(client, sealer, writer, prefix=prefix, own_member=own_member, trouble=trouble)
         await store._catch_up()
         following = asyncio.ensure_future(store._replica.run())
         try:
@@ -107,7 +113,7 @@ class EtcdStore:
         try:
             outcome = await self._lanes.commit(self._transaction(changes))
         except EtcdSilent as error:
-            raise NoQuorum from error
+            raise NoQuorum(self._trouble()) from error
         except EtcdRefused as error:
             raise WriteRefused(error.message) from error
         if isinstance(outcome, Done):
@@ -132,7 +138,7 @@ class EtcdStore:
         try:
             answer = await self._client.call("/v3/kv/txn", body)
         except EtcdSilent as error:
-            raise NoQuorum from error
+            raise NoQuorum(self._trouble()) from error
         return [one["response_range"] for one in answer["responses"]]
 
     async def _wait_for(self, revision: int, patience_s: float) -> None:
@@ -140,7 +146,7 @@ class EtcdStore:
             async with asyncio.timeout(patience_s):
                 await self._replica.reached(revision)
         except TimeoutError:
-            raise NoQuorum from None
+            raise NoQuorum(self._trouble()) from None
 
     async def _catch_up(self) -> None:
         """The own member may have been away: let it hear of what was agreed, if it can."""

@@ -29,10 +29,13 @@ class OutOfDate(SampanError):
 
 
 class NoQuorum(Unavailable):
-    def __init__(self) -> None:
+    """`trouble`: what is known of the own part of the store."""
+
+    def __init__(self, trouble: str = "") -> None:
         super().__init__(
             "The swarm does not have a leader. It's possible that too few managers are online. "
             "Make sure more than half of the managers are online."
+            + (f" The store of this manager doesn't run: {trouble}" if trouble else "")
         )
 
 

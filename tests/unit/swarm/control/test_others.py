@@ -1,4 +1,4 @@
-"""Nodes, tasks, networks, secrets, configs, the swarm itself, logs, events."""
+"""Nodes, tasks, secrets, configs, the swarm itself, logs, events."""
 
 import asyncio
 import base64
@@ -6,10 +6,9 @@ import json
 
 import pytest
 
-from sampan.errors import AlreadyExists, InvalidArgument, NotFound, SampanError, Unsupported
+from sampan.errors import AlreadyExists, InvalidArgument, NotFound, SampanError
 from sampan.swarm.control.happenings import happening
 from sampan.swarm.control.logs import LogRequest
-from sampan.swarm.control.networks import view
 from sampan.swarm.control.nodes import Standing
 from sampan.swarm.messages import LogLine, LogOptions
 from sampan.swarm.model import (
@@ -29,9 +28,7 @@ from sampan.swarm.states import NodeState, TaskState
 from sampan.swarm.store.interface import Action, Event, Update
 from sampan.wire import codec
 from sampan.wire.filters import Filters
-from sampan.wire.networks import NetworkCreate
 from sampan.wire.services import (
-    NetworkAttachmentConfig,
     ReplicatedMode,
     ServiceContainer,
     ServiceMode,
@@ -303,46 +300,6 @@ def test_tasks_are_chosen_by_node_service_label_and_wish(manager):
 def test_plain_containers_on_networks_arent_listed(manager):
     manager.put(Task(id="a", spec=TaskSpec(Runtime="attachment")))
     assert not manager.control.tasks.list(Filters())
-
-
-# --- networks
-
-
-def create_network(manager, name="ov", **more):
-    return manager.do(manager.control.networks.create(NetworkCreate(Name=name, **more)))
-
-
-def test_a_swarm_network_is_shown_as_dockerd_shows_it(manager):
-    create_network(manager, Driver="overlay", Attachable=True, Labels={"q": "r"})
-    view_ = shown(view(manager.control.networks.find("ov")))
-    assert view_["Scope"] == "swarm"
-    assert view_["IPAM"] == {"Driver": "default", "Options": None, "Config": []}
-    assert view_["Attachable"] is True
-
-
-def test_networks_that_cant_be(manager):
-    create_network(manager, "in", Ingress=True)
-    with pytest.raises(AlreadyExists, match=r"ingress network \(.*\) is already present"):
-        create_network(manager, "in2", Ingress=True)
-    with pytest.raises(AlreadyExists, match="network with name in already exists"):
-        create_network(manager, "in")
-    with pytest.raises(Unsupported, match="encrypted overlay networks are not supported"):
-        create_network(manager, "e", Driver="overlay", Options={"encrypted": ""})
-
-
-def test_a_network_in_use_stays(manager):
-    identifier = create_network(manager)
-    service = manager.service(Networks=[NetworkAttachmentConfig(Target="ov")])
-    networks = manager.control.networks
-    with pytest.raises(InvalidArgument) as caught:
-        manager.do(networks.remove(networks.find("ov")))
-    assert caught.value.message == (
-        f"{PRECONDITION}network {identifier} is in use by service {service}"
-    )
-    manager.do(manager.control.services.remove("web"))
-    manager.do(networks.remove(networks.find("ov")))
-    with pytest.raises(NotFound, match="network ov not found"):
-        networks.find("ov")
 
 
 # --- the swarm

@@ -11,7 +11,7 @@ from sampan.swarm.dispatcher.logs import IncompleteLogs, TaskLogs
 from sampan.swarm.dispatcher.reporting import ReportWriter
 from sampan.swarm.messages import DOWN, Assigned, Hello, LogLine, LogOptions, Report, encode_line
 from sampan.swarm.model import Node, NodeDescription, NodeStatus, Task, TaskStatus
-from sampan.swarm.networkstate import NetworkStates
+from sampan.swarm.networkmap import NetworkStates
 from sampan.swarm.states import NodeState, TaskState
 from sampan.swarm.store.interface import Create, OutOfDate, Remove, Update
 from sampan.swarm.store.memory import MemoryStore

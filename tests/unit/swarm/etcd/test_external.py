@@ -7,8 +7,9 @@ from sampan.swarm.etcd.client import EtcdSilent
 from sampan.swarm.etcd.external import DEFAULT_PREFIX, ExternalEtcd, external_etcd
 
 
-def configured(*endpoints, prefix="", ca="", certificate="", key=""):
-    return external_etcd(endpoints, prefix=prefix, ca=ca, certificate=certificate, key=key)
+def configured(*endpoints, **settings):
+    given = {"prefix": "", "ca": "", "certificate": "", "key": "", **settings}
+    return external_etcd(endpoints, **given)
 
 
 def test_without_endpoints_there_is_none():
@@ -33,6 +34,9 @@ def test_the_prefix_ends_with_a_slash():
         (("http://10.0.0.1:2379",), {"prefix": "/"}),
         (("https://10.0.0.1:2379",), {"certificate": "/c.pem"}),
         (("https://10.0.0.1:2379",), {"key": "/k.pem"}),
+        (("https://10.0.0.1:2379",), {"user": "sampan"}),
+        (("https://10.0.0.1:2379",), {"password_file": "/p"}),
+        ((), {"user": "sampan", "password_file": "/p"}),
     ],
 )
 def test_what_makes_no_sense_is_refused(endpoints, settings):
@@ -52,3 +56,10 @@ def test_certificates_that_are_missing_are_named(tmp_path):
     missing = str(tmp_path / "ca.pem")
     with pytest.raises(EtcdSilent, match=r"ca\.pem|No such file"):
         asyncio.run(_asked(ExternalEtcd(("https://127.0.0.1:1",), ca=missing)))
+
+
+def test_a_password_that_cannot_be_read_is_named(tmp_path):
+    missing = str(tmp_path / "password")
+    etcd = ExternalEtcd(("http://127.0.0.1:1",), user="sampan", password_file=missing)
+    with pytest.raises(EtcdSilent, match=r"its password can't be read: .*No such file"):
+        asyncio.run(_asked(etcd))

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from sampan.swarm.model import Task, TaskStatus
@@ -70,6 +72,27 @@ def test_a_failed_task_has_a_successor_after_the_delay() -> None:
             took = await swarm.until_running(service_id, 1)
             assert 6.9 < took < 7.6
             assert swarm.tasks(service_id)[1].id == successor.id
+
+    run(play())
+
+
+def test_rejected_tasks_follow_each_other_at_the_delay_of_the_policy() -> None:
+    """Rejected while they still wait for their start: their image can't be had."""
+
+    async def play() -> None:
+        async with Swarm().running() as swarm:
+            await swarm.add_nodes(1)
+            swarm.agents.behave = lambda _: Behaviour(rejected=True)
+            template = {"RestartPolicy": TaskRestart(Delay=7 * NANOS)}
+            service_id = await swarm.create(spec(template=template))
+            await swarm.pass_s(30)
+            await swarm.new_leader()
+            await swarm.pass_s(30)
+            made = sorted(task.created_ns for task in swarm.tasks(service_id))
+            gaps = [later - earlier for earlier, later in pairwise(made)]
+            assert len(made) >= 4
+            # the first was to run at once: its successor is prepared without waiting
+            assert all(6.9 < gap / NANOS < 7.6 for gap in gaps[1:])
 
     run(play())
 

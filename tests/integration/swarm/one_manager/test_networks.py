@@ -6,8 +6,7 @@ from collections import Counter
 
 import pytest
 
-from integration.harness import BUSYBOX, busybox_rootfs
-from integration.swarm.lab import Lab
+from integration.harness import BUSYBOX
 from sampan.linux.netlink import Netlink
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
@@ -16,14 +15,9 @@ SERVE = "mkdir /w; hostname > /w/index.html; exec httpd -f -p 80 -h /w"
 WAIT_S = 30
 
 
-@pytest.fixture(scope="module")
-def lab():
-    with Lab(3) as made:
-        made.load(busybox_rootfs(), BUSYBOX)
-        made.form()
-        made.nodes[0].docker("swarm", "update", "--dispatcher-heartbeat", "1s")
-        made.nodes[0].docker("network", "create", "-d", "overlay", "--attachable", "app")
-        yield made
+@pytest.fixture
+def lab(swarm):
+    return swarm
 
 
 @pytest.fixture
@@ -81,6 +75,19 @@ def test_every_node_answers_in_exact_turns(lab, web):
     for node in lab.nodes:
         assert sorted(answers(node, 6).values()) == [3, 3]
         assert b" 200 " in lab.nodes[2].fetch(8080, host=node.address)
+
+
+def test_inspect_shows_nodes_and_services_of_a_network(lab, web):
+    (app,) = json.loads(web.docker("network", "inspect", "--verbose", "app").stdout)
+    there = {node.address for node in lab.nodes[:2]}
+    assert {peer["IP"] for peer in app["Peers"]} == there
+    found = app["Services"]["web"]
+    assert {task["EndpointIP"] for task in found["Tasks"]} == backends(lab.nodes[0])
+    assert {task["Info"]["Host IP"] for task in found["Tasks"]} == there
+    assert sum(bool(task["EndpointID"]) for task in found["Tasks"]) == 1, "the one on this node"
+    (mesh,) = json.loads(web.docker("network", "inspect", "-v", "ingress").stdout)
+    assert mesh["Services"]["web"]["Ports"] == ["Target: 80, Publish: 8080"]
+    assert {peer["IP"] for peer in mesh["Peers"]} == {node.address for node in lab.nodes}
 
 
 def test_a_plain_container_finds_the_service_and_is_found(lab, web):

@@ -5,23 +5,23 @@ from contextlib import suppress
 
 import pytest
 
-from integration.harness import BUSYBOX, busybox_rootfs
-from integration.swarm.lab import Lab
+from integration.harness import BUSYBOX
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 WAIT_S = 40
 
 
-@pytest.fixture(scope="module")
-def lab():
-    with Lab(4) as made:
-        made.load(busybox_rootfs(), BUSYBOX)
-        made.form(managers=3)
-        made.nodes[0].docker("swarm", "update", "--dispatcher-heartbeat", "1s")
-        words = ("--stop-grace-period", "1s", BUSYBOX, "sleep", "1000")
-        made.nodes[0].docker("service", "create", "-d", "--name", "web", "--mode", "global", *words)
-        yield made
+@pytest.fixture
+def lab(swarm):
+    """With a task on every node, and short heartbeats."""
+    manager = swarm.nodes[0]
+    manager.docker("swarm", "update", "--dispatcher-heartbeat", "1s")
+    words = ("--stop-grace-period", "1s", BUSYBOX, "sleep", "1000")
+    manager.docker("service", "create", "-d", "--name", "here", "--mode", "global", *words)
+    yield swarm
+    manager.docker("service", "rm", "here")
+    manager.docker("swarm", "update", "--dispatcher-heartbeat", "5s")
 
 
 def until(condition):
@@ -41,7 +41,7 @@ def statuses(node):
 
 def running(node):
     with suppress(RuntimeError):
-        shown = node.docker("service", "ps", "web", "--format", "{{.CurrentState}}").stdout
+        shown = node.docker("service", "ps", "here", "--format", "{{.CurrentState}}").stdout
         return shown.count("Running")
     return 0
 
@@ -78,4 +78,4 @@ def test_a_leader_s_nodes_stay_and_it_alone_counts_as_down(lab):
 
 
 def tasks_here(node):
-    return node.docker("ps", "-q", "-f", "name=web.").stdout.split()
+    return node.docker("ps", "-q", "-f", "name=here.").stdout.split()

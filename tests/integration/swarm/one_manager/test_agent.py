@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import pytest
 
-from integration.harness import BUSYBOX, busybox_rootfs
-from integration.swarm.lab import Lab
+from integration.harness import BUSYBOX
+from integration.swarm.faults import call
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -16,13 +16,9 @@ WAIT_S = 40
 QUICK = ("--stop-grace-period", "1s")
 
 
-@pytest.fixture(scope="module")
-def lab():
-    with Lab(2) as made:
-        made.load(busybox_rootfs(), BUSYBOX)
-        made.form()
-        made.nodes[0].docker("swarm", "update", "--dispatcher-heartbeat", "1s")
-        yield made
+@pytest.fixture
+def lab(swarm):
+    return swarm
 
 
 @pytest.fixture
@@ -67,7 +63,7 @@ def running(lab, name, count=1):
 
 
 def test_secrets_configs_and_templates(lab, service):
-    manager, worker = lab.nodes
+    manager, worker, _ = lab.nodes
     templated = ("--template-driver", "golang")
     subprocess.run(
         ["docker", "-H", manager.host, "secret", "create", "plain", "-"],
@@ -86,7 +82,7 @@ def test_secrets_configs_and_templates(lab, service):
         *("--secret", "source=plain,target=s,uid=5,gid=6,mode=0400"),
         *("--config", "source=made,target=/etc/made"),
         *("--env", "A=on {{.Node.Hostname}}", "--hostname", "{{.Service.Name}}-{{.Task.Slot}}"),
-        *("--constraint", "node.role==worker", BUSYBOX, "sleep", "1000"),
+        *("--constraint", "node.hostname==node2", BUSYBOX, "sleep", "1000"),
     )
     until(lambda: running(lab, "app"))
     (identifier,) = containers(worker)
@@ -180,6 +176,32 @@ def test_everything_a_service_can_ask_of_its_containers(lab, service):
     assert "8099->80/tcp" in ports
 
 
+def set_default_log_driver(manager, driver):
+    found = call(manager, "GET", "/swarm")[1]
+    spec = {**found["Spec"], "TaskDefaults": {"LogDriver": driver}}
+    status, answer = call(
+        manager, "POST", f"/swarm/update?version={found['Version']['Index']}", spec
+    )
+    assert status == 200, answer
+
+
+def test_the_swarm_s_log_driver_is_for_tasks_that_name_none(lab, service):
+    manager = lab.nodes[0]
+    here = ("--constraint", "node.hostname==node1", BUSYBOX, "sleep", "1000")
+    local = {"Name": "local", "Options": {"max-size": "3m"}}
+    set_default_log_driver(manager, local)
+    service("plain", *here)
+    service("own", "--log-driver", "none", *here)
+    until(lambda: running(lab, "plain") and running(lab, "own"))
+    kinds = {}
+    for name in ("plain", "own"):
+        (found,) = json.loads(manager.docker("inspect", *containers(manager, name)).stdout)
+        kinds[name] = found["HostConfig"]["LogConfig"]
+    assert kinds["plain"] == {"Type": "local", "Config": {"max-size": "3m"}}
+    assert kinds["own"]["Type"] == "none"
+    set_default_log_driver(manager, {"Name": "json-file"})
+
+
 def test_a_node_s_own_networks(lab, service):
     on_manager = ("--constraint", "node.role==manager", BUSYBOX, "sleep", "1000")
     service("bare", "--network", "host", *on_manager)
@@ -191,23 +213,27 @@ def test_a_node_s_own_networks(lab, service):
 
 def test_containers_survive_the_restart_of_their_node_s_daemon(lab, service):
     """swarmkit#2381"""
+    # however slowly they start: none of them counts as lost
+    lab.nodes[0].docker("swarm", "update", "--dispatcher-heartbeat", "5s")
     service("web", "--mode", "global", BUSYBOX, "sleep", "1000")
-    until(lambda: running(lab, "web", 2))
+    until(lambda: running(lab, "web", 3))
+    time.sleep(1.5)  # by then each has sent a heartbeat, and knows
     before = [containers(node, "web") for node in lab.nodes]
     for node in reversed(lab.nodes):
         node.kill()
         node.start()
-    until(lambda: ready(lab) == 2)
+    until(lambda: ready(lab) == 3)
     time.sleep(2)
     assert [containers(node, "web") for node in lab.nodes] == before
-    assert running(lab, "web", 2)
+    assert running(lab, "web", 3)
+    lab.nodes[0].docker("swarm", "update", "--dispatcher-heartbeat", "1s")
 
 
 def test_a_node_without_a_manager_goes_on_and_tells_later(lab, service):
-    manager, worker = lab.nodes
+    manager, worker, _ = lab.nodes
     service(
         "alone",
-        *("--replicas", "2", "--restart-condition", "none", "--constraint", "node.role==worker"),
+        *("--replicas", "2", "--restart-condition", "none", "--constraint", "node.hostname==node2"),
         *(BUSYBOX, "sleep", "1000"),
     )
     until(lambda: running(lab, "alone", 2))
@@ -216,7 +242,7 @@ def test_a_node_without_a_manager_goes_on_and_tells_later(lab, service):
     first, second = containers(worker, "alone")
     worker.docker("kill", first)
     manager.start()
-    until(lambda: ready(lab) == 2)
+    until(lambda: ready(lab) == 3)
     until(lambda: sorted(state for state, _ in tasks(lab, "alone")) == ["Failed", "Running"])
     assert second in worker.docker("ps", "-q", "--no-trunc").stdout
 
@@ -234,18 +260,18 @@ def test_logs_come_from_every_node(lab, service):
         *("--mode", "global", BUSYBOX, "sh", "-c"),
         "for i in $(seq 1 300); do echo line $i; done; sleep 0.5; echo err >&2; sleep 1000",
     )
-    until(lambda: running(lab, "talk", 2))
+    until(lambda: running(lab, "talk", 3))
     found = until(lambda: all_lines(manager))
     by_task = {line.split("|")[0].strip() for line in found}
-    assert len(by_task) == 2
+    assert len(by_task) == 3
     for name in by_task:
         own = [line.split("| ")[1] for line in found if line.startswith(name)]
         assert own == [f"line {number}" for number in range(1, 301)]
     tail = ("service", "logs", "--tail", "2", "talk")
-    until(lambda: manager.docker(*tail).stderr.count("err") == 2)
-    assert len(manager.docker(*tail).stdout.splitlines()) == 2
+    until(lambda: manager.docker(*tail).stderr.count("err") == 3)
+    assert len(manager.docker(*tail).stdout.splitlines()) == 3
 
 
 def all_lines(manager):
     lines = manager.docker("service", "logs", "talk").stdout.splitlines()
-    return lines if len(lines) == 600 else []
+    return lines if len(lines) == 900 else []

@@ -2,22 +2,20 @@
 
 import pytest
 
-from integration.swarm.faults import PORT, Swarm, call, until
-from integration.swarm.lab import Lab
+from integration.swarm.faults import PORT, call, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(150)]
 
 MANY = 50
 
 
-@pytest.fixture(scope="module")
-def swarm():
-    with Lab(3) as lab:
-        made = Swarm.form(lab, managers=1)
-        made.nodes[0].docker("swarm", "update", "--dispatcher-heartbeat", "1s")
-        made.serve(lab.nodes[0], "web", 1, "-p", f"{PORT}:80")
-        until(lambda: made.as_wanted(lab.nodes[0], "web", 1))
-        yield made
+@pytest.fixture(scope="module", autouse=True)
+def web(swarm):
+    manager = swarm.nodes[0]
+    swarm.serve(manager, "web", 1, "-p", f"{PORT}:80")
+    until(lambda: swarm.as_wanted(manager, "web", 1))
+    yield
+    manager.docker("service", "rm", "web")
 
 
 def scale(swarm, replicas):
@@ -91,7 +89,7 @@ def test_a_worker_that_leaves_takes_no_task_along(swarm):
     manager, _, worker = swarm.nodes
     scale(swarm, 6)
     worker.docker("swarm", "leave")
-    until(lambda: swarm.statuses(manager)[worker.name] == "down")
+    assert swarm.statuses(manager)[worker.name] == "down", "it said so itself"
     until(lambda: shares(swarm)[2] == 0 and swarm.as_wanted(manager, "web", 6))
     manager.docker("node", "rm", worker.name)
     assert worker.name not in swarm.statuses(manager)

@@ -1,0 +1,1 @@
+"""Tests on one lab: a manager and two workers."""

@@ -1,0 +1,1 @@
+"""Tests on one lab: three managers and a worker."""
