@@ -13,8 +13,8 @@ STARTS_WITHIN_S = 60
 
 
 class Browser:
-    def __init__(self, port: int, language: str = "en") -> None:
-        self._base = f"http://127.0.0.1:{port}"
+    def __init__(self, port: int, language: str = "en", *, host: str = "127.0.0.1") -> None:
+        self._base = f"http://{host}:{port}"
         self._opener = build_opener(HTTPCookieProcessor(CookieJar()))
         self._opener.addheaders = [("Accept-Language", language)]
 
@@ -26,9 +26,11 @@ class Browser:
 
     def submit(self, path: str, *, page: str = "", **fields: str) -> str:
         """Post a form, with the secret that the page with the form has hidden in it, if any."""
-        secret = re.search('name="csrf_token"[^>]*value="([^"]+)"', self.get(page or path))
+        secret = re.search(
+            'name="(csrf_token|form_token)"[^>]*value="([^"]+)"', self.get(page or path)
+        )
         if secret:
-            fields["csrf_token"] = secret[1]
+            fields[secret[1]] = secret[2]
         return self._open(path, urlencode(fields).encode())
 
     def _open(self, path: str, body: bytes | None) -> str:
@@ -36,12 +38,14 @@ class Browser:
             return str(answer.read().decode())
 
 
-def await_site(port: int, words: Callable[[], str]) -> None:
+def await_site(
+    port: int, words: Callable[[], str], *, host: str = "127.0.0.1", path: str = "/"
+) -> None:
     """Until the site answers; `words` are what its containers said, for when it doesn't."""
     deadline = time.monotonic() + STARTS_WITHIN_S
     while time.monotonic() < deadline:
         try:
-            Browser(port).get("/")
+            Browser(port, host=host).get(path)
             return
         except OSError:  # refused, reset, no HTTP yet
             time.sleep(0.2)
