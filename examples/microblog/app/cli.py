@@ -1,8 +1,6 @@
 """Commands: `flask translate init|update|compile`, `flask reindex`."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -14,8 +12,11 @@ HERE = TRANSLATIONS.parents[1]
 
 
 def _pybabel(*words):
-    program = Path(sys.executable).with_name("pybabel")
-    subprocess.run([str(program), *map(str, words)], check=True, cwd=str(HERE))
+    """What the program of that name does, without another Python that would have to start."""
+    from babel.messages.frontend import CommandLineInterface
+
+    os.chdir(str(HERE))
+    CommandLineInterface().run(["pybabel"] + [str(word) for word in words])
 
 
 def _extract():
