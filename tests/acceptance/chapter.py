@@ -53,10 +53,14 @@ def in_the_foreground(client: Client, line: str, folder: Path) -> Iterator[Path]
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
+            # tests that a script started in the background have it ignored
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
         )
         try:
             yield said
-        finally:
             process.send_signal(signal.SIGINT)
             status = process.wait(60)
+        finally:
+            process.kill()
+            process.wait()
     assert status in (0, 130), said.read_text()

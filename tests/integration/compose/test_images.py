@@ -1,6 +1,7 @@
 """Images of services: to a registry and back, and builds that borrow from their client."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -153,6 +154,8 @@ secrets: {s: {file: ./s.txt}}
 """
     )
     ours = project.run("build", "--print", "--build-arg", "Z=1").stdout
-    assert ours == project.real("build", "--print", "--build-arg", "Z=1").stdout
+    real = project.real("build", "--print", "--build-arg", "Z=1").stdout
+    # the order of its group's targets is another one each time
     assert json.loads(ours)["group"]["default"]["targets"] == ["a", "b"]
+    assert ours == re.sub(r'"b",(\s+)"a"\n', r'"a",\1"b"\n', real)
     (project.folder / "compose.yaml").unlink()

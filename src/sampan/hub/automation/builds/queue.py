@@ -24,7 +24,7 @@ from sampan.hub.automation.schema import builds
 
 ATTEMPTS = 3
 KEPT = 100  # ended builds per repository
-_REASON_MOST = 1024
+_REASON_MOST = 1024  # of its end: programs say last what was wrong; the log has all
 
 
 class State(StrEnum):
@@ -201,7 +201,7 @@ def finish(
         .where(builds.c.id == build_id, builds.c.state.in_(OPEN))
         .values(
             state=state.value,
-            reason=reason[:_REASON_MOST],
+            reason=reason[-_REASON_MOST:],
             digest=digest,
             finished_ns=time.time_ns(),
         )
