@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Self
 
 
-def find_sshd() -> str | None:
-    return shutil.which("sshd", path="/usr/local/sbin:/usr/sbin:/sbin:/usr/bin")
+def find_sshd() -> str:
+    found = shutil.which("sshd", path="/usr/local/sbin:/usr/sbin:/sbin:/usr/bin")
+    assert found, "no sshd: run scripts/setup --tests"
+    return found
 
 
 class Sshd:
@@ -56,7 +58,7 @@ class Sshd:
             "PidFile": "none",
         }
         config.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
-        run = shlex.join([str(find_sshd()), "-D", "-e", "-f", str(config)])
+        run = shlex.join([find_sshd(), "-D", "-e", "-f", str(config)])
         own_run = "mount -t tmpfs -o mode=755 tmpfs /run && mkdir /run/sshd && exec "
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen(

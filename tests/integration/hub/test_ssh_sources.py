@@ -2,13 +2,10 @@
 
 import pytest
 
-from integration.hub.sshd import Sshd, find_sshd
+from integration.hub.sshd import Sshd
 from integration.hub.test_automation import Yard, _images, git
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(find_sshd() is None, reason="sshd isn't installed"),
-]
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture

@@ -129,3 +129,13 @@ async def lab(folder):
         finally:
             for node in found.nodes.values():
                 await node.close()
+
+
+def request(at, token, port):
+    """What `swarm join` asks of a node on this machine."""
+    return JoinRequest(
+        ListenAddr=f"127.0.0.1:{port}",
+        AdvertiseAddr="127.0.0.1",
+        RemoteAddrs=[at],
+        JoinToken=token,
+    )

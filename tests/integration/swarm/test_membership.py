@@ -6,7 +6,7 @@ import socket
 import pytest
 from msgspec.structs import replace
 
-from integration.swarm.membership import lab, needs_etcd, until
+from integration.swarm.membership import lab, needs_etcd, request, until
 from sampan.errors import Internal, InvalidArgument, SampanError, Unauthenticated, Unavailable
 from sampan.swarm.membership.documents import CertificateRequest, Issued, Membership
 from sampan.swarm.model import Network, Node
@@ -97,15 +97,6 @@ def test_who_is_let_in(tmp_path):
             await each.close()
 
     run(tmp_path, test)
-
-
-def request(at, token, port):
-    return JoinRequest(
-        ListenAddr=f"127.0.0.1:{port}",
-        AdvertiseAddr="127.0.0.1",
-        RemoteAddrs=[at],
-        JoinToken=token,
-    )
 
 
 def test_promotion_and_demotion_follow_the_spec(tmp_path):

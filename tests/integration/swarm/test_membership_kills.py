@@ -6,13 +6,13 @@ import shutil
 import pytest
 from msgspec.structs import replace
 
-from integration.swarm.membership import lab, needs_etcd, until
+from integration.swarm.membership import lab, needs_etcd, request, until
 from sampan.lib.workers import Workers
 from sampan.swarm.etcd.backups import Backups
 from sampan.swarm.membership.files import NodeFiles
 from sampan.swarm.model import Node
 from sampan.swarm.store.interface import Update
-from sampan.wire.swarm_views import InitRequest, JoinRequest
+from sampan.wire.swarm_views import InitRequest
 
 pytestmark = [pytest.mark.integration, needs_etcd, pytest.mark.timeout(90)]
 
@@ -23,15 +23,6 @@ def run(tmp_path, test):
             await test(nodes)
 
     asyncio.run(main())
-
-
-def request(at, token, port):
-    return JoinRequest(
-        ListenAddr=f"127.0.0.1:{port}",
-        AdvertiseAddr="127.0.0.1",
-        RemoteAddrs=[at],
-        JoinToken=token,
-    )
 
 
 class Copied(NodeFiles):
